@@ -1,0 +1,1 @@
+"""Everything two scripts share: audio, features, pictures, splits, training, evaluation and runs."""

@@ -1,0 +1,38 @@
+"""Keras and TensorFlow, imported without TensorFlow's start-up messages; what goes wrong is still shown.
+
+TensorFlow 2.21 writes notes on oneDNN and missing GPUs to standard error before its log level is read, so that only the
+file descriptor stops them.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def _captured():
+    """Hold back what is written to standard error, and show it only if the block fails."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+with _captured():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()
+
+__all__ = ["keras", "tf"]

@@ -1,0 +1,115 @@
+"""One command-line style for every script: options, one-line errors, exit codes."""
+
+import argparse
+import inspect
+import os
+import re
+import signal
+import sys
+
+DONE, BAD_DATA, BAD_CALL = 0, 1, 2  # the exit codes of every script
+
+
+class DataError(Exception):
+    """The data was bad (exit code 1). The message says what was expected, what came and what to do."""
+
+
+class CallError(Exception):
+    """The call was wrong (exit code 2). The message says what was expected, what came and what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose help shows every default and whose errors are one line."""
+
+    def __init__(self, doc):
+        lines = doc.strip().splitlines()
+        super().__init__(
+            description=lines[0],
+            epilog="\n".join(line for line in lines[1:] if line.startswith("    python ")) or None,
+            formatter_class=_HelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message):
+        raise CallError(f"{message} (see --help)")
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    def _get_help_string(self, action):
+        silent = action.default is None or action.default is False or action.default in ("", ())
+        return action.help if silent else super()._get_help_string(action)
+
+
+def parameters(function):
+    """A function's keyword-only parameters, which become options: {name: (default, help)}, help from `Args:`."""
+    found = inspect.signature(function).parameters.values()
+    defaults = {p.name: p.default for p in found if p.kind is p.KEYWORD_ONLY}
+    arguments = (inspect.getdoc(function) or "").partition("Args:")[2]
+    any_name = "|".join(inspect.signature(function).parameters)
+    texts = re.findall(rf"\b(\w+): (.+?)(?=\s+(?:{any_name}|Returns|Raises):|\Z)", arguments, re.DOTALL)
+    helps = {name: " ".join(text.split()).rstrip(".") for name, text in texts}
+    return {name: (default, helps.get(name, "")) for name, default in defaults.items()}
+
+
+def add_option(parser, name, default, text):
+    """Add `--name` of the default's type: a bool as --name/--no-name, a tuple as a comma list."""
+    if isinstance(default, bool):
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default, help=text)
+    elif isinstance(default, tuple):
+        kind = type(default[0]) if default else str
+        parse = _comma_list(kind)
+        parser.add_argument(f"--{name}", type=parse, default=default, metavar="A,B", help=text)
+    else:
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
+
+
+def _comma_list(kind):
+    def comma_list(text):
+        return tuple(kind(part) for part in text.split(",") if part)
+
+    return comma_list
+
+
+def names(text):
+    """The names in a comma list, in order and without repeats: 'mel,chroma_stft' -> ['mel', 'chroma_stft']."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def positive(text):
+    """A whole number of at least 1, for argparse's `type`."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text}")
+    return number
+
+
+def positive_float(text):
+    """A finite number above 0, for argparse's `type`."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
+    return number
+
+
+def run(main):
+    """Run a script's `main()` and exit with its code; an expected error is one line on standard error."""
+    for stream in (sys.stdout, sys.stderr):  # file names may hold what the terminal's encoding does not
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        code = main() or DONE
+        sys.stdout.flush()
+    except (DataError, CallError) as error:
+        code = BAD_CALL if isinstance(error, CallError) else BAD_DATA
+        print(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}", file=sys.stderr)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output, `head` say, has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + getattr(signal, "SIGPIPE", 13))
+        if error.filename is None and error.errno is None:
+            raise
+        code = BAD_DATA
+        print(f"{os.path.basename(sys.argv[0])}: {error.strerror}: {error.filename}", file=sys.stderr)
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+        print(f"{os.path.basename(sys.argv[0])}: stopped; what was finished is kept", file=sys.stderr)
+    sys.exit(code)

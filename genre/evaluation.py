@@ -1,0 +1,117 @@
+"""Numbers from predictions: pieces averaged into tracks, accuracy with its interval, per-class scores, their files."""
+
+import json
+
+from genre import files, plots
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn import metrics
+
+CONFIDENCE = 0.95
+
+
+def write(folder, predicted, classes, title):
+    """Write metrics.json, predictions.csv and confusion_matrix.csv and .png, of the last subset, into a run's folder.
+
+    Args:
+        predicted: {subset: (index row of each piece, class number of each, probabilities (pieces, classes))}.
+        title: of the picture; the subset and its accuracy are added.
+
+    Returns:
+        {subset: its scores}
+    """
+    results, lines = {}, [["track", "subset", "truth", "prediction", *classes]]
+    for subset, (rows, y, per_piece) in predicted.items():
+        tracks, truth, probabilities = average_tracks(rows, y, per_piece)
+        said = probabilities.argmax(axis=1)
+        results[subset] = scores(truth, probabilities, classes)
+        results[subset] |= {"pieces": len(y), "piece_accuracy": float((per_piece.argmax(axis=1) == y).mean())}
+        for track, t, s, shares in zip(tracks, truth, said, probabilities, strict=True):
+            lines.append([track, subset, classes[t], classes[s], *(f"{share:.6f}" for share in shares)])
+    counts = metrics.confusion_matrix(truth, said, labels=np.arange(len(classes)))
+    named = [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)]
+    files.write_csv(folder / "predictions.csv", lines)
+    files.write_csv(folder / "confusion_matrix.csv", [["true \\ predicted", *classes], *named])
+    caption = f"{title}, {subset}\n{summary(results[subset])}"
+    plots.confusion_matrix(counts, classes, caption, folder / "confusion_matrix.png")
+    files.write_text(folder / "metrics.json", json.dumps(results, indent=2) + "\n")
+    return results
+
+
+def show(results):
+    """Print the scores of each subset, and the table per class of the last."""
+    for subset, s in results.items():
+        print(
+            f"{subset}: {summary(s)}, balanced {percent(s['balanced_accuracy'])}, macro F1 {s['macro_f1']:.3f}; "
+            f"always the largest class: {percent(s['majority_accuracy'])}"
+        )
+    width = max(len(name) for name in [*s["per_class"], "class"])
+    print(f"{'class':{width}}  precision  recall     F1  {subset} tracks")
+    for name, c in s["per_class"].items():
+        print(f"{name:{width}}  {c['precision']:9.2f}  {c['recall']:6.2f}  {c['f1']:5.2f}  {c['tracks']:6}")
+
+
+def average_tracks(rows, y, probabilities):
+    """Average the pieces of each track.
+
+    Args:
+        rows: index row of each piece. y: (pieces,) class numbers. probabilities: (pieces, classes).
+
+    Returns:
+        tracks (names, sorted), y (tracks,), probabilities (tracks, classes)
+    """
+    names, first, member = np.unique([row.track for row in rows], return_index=True, return_inverse=True)
+    total = np.zeros((len(names), probabilities.shape[1]))
+    np.add.at(total, member, probabilities)
+    return list(names), y[first], total / np.bincount(member)[:, None]
+
+
+def accuracy_interval(correct, total):
+    """The 95 % Wilson interval of an accuracy, as (low, high)."""
+    interval = binomtest(int(correct), int(total)).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def scores(y, probabilities, classes):
+    """The metrics of one subset.
+
+    Args:
+        y: (tracks,) class numbers. probabilities: (tracks, classes). classes: names.
+
+    Returns:
+        {"tracks", "accuracy", "interval", "balanced_accuracy", "macro_f1", "log_loss", "majority_accuracy" (of always
+        saying the largest class), "per_class": {class: {"precision", "recall", "f1", "tracks"}}}
+    """
+    labels = np.arange(len(classes))
+    predicted = probabilities.argmax(axis=1)
+    correct = int((predicted == y).sum())
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        y, predicted, labels=labels, zero_division=0
+    )
+    there = support > 0
+    bounded = np.clip(probabilities, 1e-7, 1)
+    return {
+        "tracks": len(y),
+        "accuracy": correct / len(y),
+        "interval": accuracy_interval(correct, len(y)),
+        "balanced_accuracy": float(recall[there].mean()),
+        "macro_f1": float(f1[there].mean()),
+        "log_loss": float(metrics.log_loss(y, bounded / bounded.sum(axis=1, keepdims=True), labels=labels)),
+        "majority_accuracy": float(support.max() / len(y)),
+        "per_class": {
+            name: {"precision": float(p), "recall": float(r), "f1": float(f), "tracks": int(n)}
+            for name, p, r, f, n in zip(classes, precision, recall, f1, support, strict=True)
+        },
+    }
+
+
+def percent(share):
+    return f"{100 * share:.1f} %"
+
+
+def summary(scores):
+    """Accuracy with its interval, in words."""
+    low, high = scores["interval"]
+    interval = f"95 % interval {100 * low:.1f} to {percent(high)}"
+    return f"accuracy {percent(scores['accuracy'])} ({interval}, {scores['tracks']} tracks)"

@@ -1,0 +1,108 @@
+"""(bins, frames) <-> 8-bit PNG, by the recipe's fixed scale. A picture has its highest frequency in row 0."""
+
+import warnings
+
+from genre import features
+from genre.command_line import CallError, DataError
+from genre.files import whole_file
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+GREY_LEVELS = 255
+RECIPE_KEY = "recipe"  # of the PNG's text chunk
+
+
+def render(samples, recipe):
+    """The one way from samples to a picture, for training and for prediction.
+
+    Args:
+        samples: float32 (samples,), one piece at the recipe's rate.
+
+    Returns:
+        uint8 (bins, frames), highest frequency in row 0.
+    """
+    spectrogram = features.compute(samples, recipe)
+    share = (spectrogram - recipe.low) / (recipe.high - recipe.low)
+    return np.round(np.clip(share, 0, 1) * GREY_LEVELS).astype(np.uint8)[::-1]
+
+
+def save(path, picture, recipe, colormap=None):
+    """Write a picture (uint8 (bins, frames)) as PNG, whole or not at all, its recipe in the text chunk.
+
+    Args:
+        colormap: a matplotlib colour map for people to look at; the file stays 8 bits a cell.
+    """
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    if colormap:
+        image.putpalette(_palette(colormap))
+    text = PngImagePlugin.PngInfo()
+    text.add_text(RECIPE_KEY, recipe.to_json())
+    with whole_file(path) as temporary:
+        image.save(temporary, format="PNG", compress_level=1, pnginfo=text)
+
+
+def _palette(colormap):
+    import matplotlib
+
+    try:
+        colours = matplotlib.colormaps[colormap](np.arange(256), bytes=True)
+    except KeyError:
+        raise CallError(f"matplotlib has no colour map {colormap!r}; try magma, viridis or gray_r") from None
+    return colours[:, :3].tobytes()
+
+
+def read(path):
+    """A picture file as uint8 (bins, frames, channels), 1 channel for grey and for our own palette files, else 3.
+
+    Raises:
+        DataError: not a picture, damaged, or of more than 8 bits a channel.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{path} is not a readable picture ({error}); remove it or make it again") from None
+    if image.mode.startswith(("I", "F")):
+        raise DataError(f"{path} has more than 8 bits a channel ({image.mode}); save it as 8-bit grey or RGB")
+    if image.mode == "P" and RECIPE_KEY in image.info:
+        return np.asarray(image)[..., None]  # the palette's numbers are the levels
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
+    picture = np.asarray(image)
+    return picture if picture.ndim == 3 else picture[..., None]
+
+
+def resize(picture, image_size):
+    """A picture (uint8 (bins, frames, channels)) at another size, each new cell the mean of what it covers.
+
+    Args:
+        image_size: (bins, frames); None in either place, or None itself, keeps that axis.
+    """
+    bins, frames = image_size or (None, None)
+    size = (frames or picture.shape[1], bins or picture.shape[0])
+    if size == (picture.shape[1], picture.shape[0]):
+        return picture
+    channels = [Image.fromarray(np.ascontiguousarray(c)) for c in np.moveaxis(picture, -1, 0)]
+    return np.stack([np.asarray(c.resize(size, Image.Resampling.BILINEAR)) for c in channels], axis=-1)
+
+
+def parse_size(text):
+    """'40x80' -> (40, 80), '40xnative' -> (40, None), 'native' -> (None, None), for argparse's `type`."""
+    sides = text.lower().split("x") if text != "native" else ["native", "native"]
+    try:
+        size = tuple(None if side == "native" else int(side) for side in sides)
+    except ValueError:
+        size = ()
+    if len(size) != 2 or any(side is not None and side < 1 for side in size):
+        raise ValueError(text)
+    return size
+
+
+def size_text(image_size):
+    """(40, None) -> '40xnative', (None, None) -> 'native'."""
+    if tuple(image_size) == (None, None):
+        return "native"
+    return "x".join("native" if side is None else str(side) for side in image_size)

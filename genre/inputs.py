@@ -1,0 +1,144 @@
+"""Picture folders -> arrays in memory -> batches, in an order that depends on the seed and the epoch alone."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from genre import images, index
+from genre.command_line import CallError, DataError
+from genre.index import SUBSETS
+
+import joblib
+import numpy as np
+from tqdm import tqdm
+
+NAMED = 3  # pictures an error names
+
+
+class Pictures(NamedTuple):
+    """One subset. `x` is uint8 (pieces, bins, frames, channels), `y` int32 (pieces,), `rows` their index rows."""
+
+    x: np.ndarray
+    y: np.ndarray
+    rows: list
+
+
+def feature_folder(images_path, feature):
+    """The folder <images_path>/<feature>, checked to hold train and validation."""
+    folder = Path(images_path, feature)
+    if not Path(images_path).is_dir():
+        raise CallError(
+            f"no folder {images_path}; make it with: python create_spectrograms.py, python split_dataset.py"
+        )
+    if not folder.is_dir():
+        there = ", ".join(f for f in index.class_names(images_path)) or "nothing"
+        raise CallError(f"no pictures of {feature!r} in {images_path}; there is {there}")
+    for subset in SUBSETS[:2]:
+        if not index.class_names(folder / subset):
+            raise CallError(f"{folder} has no {subset}/<genre> folders; make them with: python split_dataset.py")
+    return folder
+
+
+def class_list(folder):
+    """The classes of a picture folder, sorted: its train folders.
+
+    Raises:
+        DataError: a single class, a class without training pictures, or one that only another subset has.
+    """
+    classes = index.class_names(folder / "train")
+    counts = {name: 0 for name in classes}
+    for row in index.subset_rows(folder, "train"):
+        counts[row.labels[0]] += 1
+    if empty := [name for name in classes if not counts[name]]:
+        raise DataError(
+            f"{folder / 'train'} has no pictures of {', '.join(empty)}; add some or remove the empty folders"
+        )
+    if len(classes) < 2:
+        raise DataError(f"{folder / 'train'} has one class, {classes[0]}; at least two are needed")
+    for subset in SUBSETS[1:]:
+        if unknown := sorted(set(index.class_names(folder / subset)) - set(classes)):
+            raise DataError(f"{folder / subset} has {', '.join(unknown)}, which train lacks; split again")
+    return classes
+
+
+def load(folder, subset, classes, image_size=(None, None), like=None):
+    """Decode a subset's pictures once, all of them into memory.
+
+    Args:
+        folder: <images_path>/<feature>. classes: names in the order of the labels.
+        image_size: (bins, frames) that pictures are resized to, None to keep an axis.
+        like: (bins, frames, channels) that the pictures must have; by default that of the first.
+
+    Returns:
+        Pictures, or None if the subset has no pictures.
+
+    Raises:
+        DataError: a picture is damaged, or they differ in size.
+    """
+    rows = index.subset_rows(folder, subset)
+    if not rows:
+        return None
+    paths = [folder / row.file for row in rows]
+    like = like or images.resize(images.read(paths[0]), image_size).shape
+    try:
+        x = np.empty((len(rows), *like), np.uint8)
+    except MemoryError:
+        raise DataError(
+            f"{len(rows)} pictures of {like[0]} x {like[1]} do not fit in memory; try --image_size"
+        ) from None
+    jobs = (joblib.delayed(_load_one)(path, image_size, x, i) for i, path in enumerate(paths))
+    reading = joblib.Parallel(n_jobs=os.cpu_count(), prefer="threads", return_as="generator")(jobs)
+    faults = [fault for fault in tqdm(reading, subset, len(paths), disable=None, unit="picture", leave=False) if fault]
+    if faults:
+        raise DataError(f"{len(faults)} of {len(paths)} pictures cannot be used: {'; '.join(faults[:NAMED])}")
+    number = {name: i for i, name in enumerate(classes)}
+    return Pictures(x, np.array([number[row.labels[0]] for row in rows], np.int32), rows)
+
+
+def _load_one(path, image_size, x, i):
+    """Read one picture into x[i]. Returns what is wrong with it, or None."""
+    try:
+        picture = images.resize(images.read(path), image_size)
+    except DataError as error:
+        return str(error)
+    if picture.shape != x.shape[1:]:
+        size, expected = (f"{b} x {f} with {c} channels" for b, f, c in (picture.shape, x.shape[1:]))
+        return f"{path} is {size}, others are {expected} (--image_size=BINSxFRAMES makes sizes alike)"
+    x[i] = picture
+    return None
+
+
+def training_batches(pictures, batch_size, seed, first_epoch, epochs):
+    """A tf.data.Dataset of all epochs' batches from `first_epoch` (from 0) on, one after the other.
+
+    Each epoch is a fresh permutation of all pieces that depends on the seed and the epoch's number alone, so that a
+    resumed training sees what an unbroken one would have seen. Pictures stay uint8 in memory until they are batched.
+    """
+    from genre.backend import tf
+
+    count = len(pictures.x)
+
+    def epoch_of(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(count), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
+        )
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    order = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
+    return _gather(order, pictures)
+
+
+def evaluation_batches(pictures, batch_size):
+    """A tf.data.Dataset of the pieces in the order of their rows."""
+    from genre.backend import tf
+
+    return _gather(tf.data.Dataset.range(len(pictures.x)).batch(batch_size), pictures)
+
+
+def _gather(order, pictures):
+    from genre.backend import tf
+
+    with tf.device("cpu"):
+        x, y = tf.constant(pictures.x), tf.constant(pictures.y)
+    batches = order.map(lambda i: (tf.cast(tf.gather(x, i), tf.float32), tf.gather(y, i)), tf.data.AUTOTUNE)
+    return batches.prefetch(tf.data.AUTOTUNE)

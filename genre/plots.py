@@ -1,0 +1,62 @@
+"""Every picture of a result. Figures are made without pyplot: nothing blocks, nothing leaks."""
+
+from genre.files import whole_file
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+DOTS_PER_INCH = 150
+
+
+def history(rows, best_epoch, title, path):
+    """Loss and accuracy per epoch, training and validation.
+
+    Args:
+        rows: dicts with epoch (from 1), loss, accuracy, val_loss, val_accuracy. best_epoch: the epoch that was kept.
+    """
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    marker = "o" if len(rows) == 1 else None  # a single point draws no line
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(epochs, [row[name] for row in rows], label="training", marker=marker)
+        axes.plot(epochs, [row[f"val_{name}"] for row in rows], label="validation", marker=marker)
+        axes.axvline(best_epoch, color="grey", linewidth=1, linestyle=":", label=f"kept: epoch {best_epoch}")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.axes[0].set_ylim(bottom=0)
+    figure.axes[1].set_ylim(0, 1)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def confusion_matrix(counts, classes, title, path):
+    """Counts, and below each the share of its row (the true class); the colour is the share.
+
+    Args:
+        counts: (classes, classes), true class by predicted class.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = max(5.5, 2.2 + 0.62 * len(classes))  # inches: every cell has room for its two lines
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.subplots()
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            text = f"{count}\n{shares[row, column]:.0%}"
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(classes)), [f"{name} ({n})" for name, n in zip(classes, counts.sum(axis=1), strict=True)])
+    axes.set(xlabel="predicted", ylabel="true (tracks)")
+    figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def _save(figure, path):
+    with whole_file(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "genre"}):
+        figure.savefig(temporary, dpi=DOTS_PER_INCH)

@@ -1,0 +1,92 @@
+"""A run: the folder models/<name>/<feature>/ with a trained model and all that is needed to repeat or use it."""
+
+import dataclasses
+import functools
+import json
+from pathlib import Path
+
+from genre import images
+from genre.command_line import CallError, DataError
+from genre.features import Recipe
+
+import numpy as np
+
+RUN, MODEL, WEIGHTS = "run.json", "model.keras", "model.weights.h5"
+BATCH = 32  # pieces a forward pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run. `info` is its run.json."""
+
+    folder: Path
+    info: dict
+
+    @property
+    def name(self):
+        return f"{self.info['script']}/{self.info['feature']}"
+
+    @property
+    def classes(self):
+        return self.info["classes"]
+
+    @property
+    def recipe(self):
+        """The recipe its pictures were made by.
+
+        Raises:
+            DataError: the run was trained on pictures of unknown recipe.
+        """
+        if self.info["recipe"] is None:
+            raise DataError(
+                f"{self.folder} was trained on pictures without a recipe.json (recipe unknown), so no song can be "
+                "rendered for it; train on pictures made with create_spectrograms.py"
+            )
+        return Recipe.from_json(json.dumps(self.info["recipe"]), self.folder / RUN)
+
+    @functools.cached_property
+    def model(self):
+        """The Keras model: pictures, float32 0..255 (pieces, bins, frames, channels) -> probabilities."""
+        from genre.backend import keras
+
+        path = self.folder / MODEL
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # whatever Keras raises for a file that is damaged or no model
+            raise DataError(f"{path} cannot be loaded ({str(error).splitlines()[0]}); train the run again") from None
+
+    def predict(self, pictures):
+        """Probabilities, float32 (pieces, classes), of pictures, uint8 (pieces, bins, frames, channels)."""
+        return predict(self.model, pictures)
+
+    def render(self, samples):
+        """A piece of samples as the picture that this run's model takes, uint8 (bins, frames, channels)."""
+        return images.resize(images.render(samples, self.recipe)[..., None], images.parse_size(self.info["image_size"]))
+
+
+def predict(model, pictures):
+    """Probabilities, float32 (pieces, classes). Calls the model itself: its `predict` costs 60 ms more a call."""
+    from genre.backend import keras
+
+    batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+    return np.concatenate(
+        [keras.ops.convert_to_numpy(model(batch.astype(np.float32), training=False)) for batch in batches]
+    )
+
+
+def read(folder):
+    """The run in a folder; TensorFlow is not needed until its model is.
+
+    Raises:
+        CallError: no run there. DataError: its run.json is damaged.
+    """
+    folder = Path(folder)
+    path = folder / RUN
+    if not path.is_file():
+        there = sorted(str(found.parent) for found in folder.glob(f"**/{RUN}") if "/." not in str(found))
+        hint = f"; below it there is {', '.join(there[:5])}" if there else "; train one with: python time_model.py"
+        raise CallError(f"no run at {folder}{hint}")
+    try:
+        return Run(folder, json.loads(path.read_text(encoding="utf-8")))
+    except ValueError:
+        raise DataError(f"{path} is damaged; train the run again") from None

@@ -1,0 +1,192 @@
+"""Tracks -> train, validation or test, by a list or stratified and seeded, whole groups of tracks at a time."""
+
+import collections
+import csv
+import math
+from pathlib import Path, PurePosixPath
+
+from genre.command_line import CallError, DataError
+from genre.index import SUBSETS
+
+import numpy as np
+
+FEWEST = 3  # tracks of a class: one for each subset
+
+
+def parse_fractions(text):
+    """'0.7,0.1,0.2' -> (0.7, 0.1, 0.2). Only the last, test, may be 0.
+
+    Raises:
+        CallError: not three numbers from 0 to 1 with the sum 1, or nothing to train or validate on.
+    """
+    try:
+        fractions = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        fractions = ()
+    sound = len(fractions) == len(SUBSETS) and all(0 <= f < 1 for f in fractions) and fractions[0] and fractions[1]
+    if not sound or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
+        raise CallError(f"--fractions={text}: expected train,validation,test that add up to 1, such as 0.7,0.1,0.2")
+    return fractions
+
+
+def stratified(rows, fractions, seed):
+    """Split tracks so that every class is shared out alike and no group straddles two subsets.
+
+    A group is what shares an artist or byte-identical audio. Groups are dealt, largest first and in seeded order, each
+    to the subset that still lacks most of its classes. scikit-learn's StratifiedGroupKFold deals equal folds only.
+
+    Args:
+        rows: index rows, any number per track. fractions: shares of `SUBSETS`.
+
+    Returns:
+        {track: subset}
+
+    Raises:
+        DataError: a class of fewer than 3 tracks.
+    """
+    tracks = {row.track: row for row in rows}
+    classes = collections.Counter(label for row in tracks.values() for label in row.labels)
+    if small := sorted(label for label, count in classes.items() if count < FEWEST):
+        counts = ", ".join(f"{label} ({classes[label]})" for label in small)
+        raise DataError(f"a class needs at least {FEWEST} tracks, one for each subset; too small: {counts}")
+    lacking = {label: _targets(count, fractions) for label, count in classes.items()}
+    groups = _groups(tracks)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    subset_of = {}
+    for group in sorted((groups[i] for i in order), key=len, reverse=True):
+        labels = collections.Counter(label for track in group for label in tracks[track].labels)
+        need = sum(count * lacking[label] / classes[label] for label, count in labels.items())
+        chosen = int(np.argmax(need))
+        for label, count in labels.items():
+            lacking[label][chosen] -= count
+        subset_of |= dict.fromkeys(group, SUBSETS[chosen])
+    return subset_of
+
+
+def _targets(count, fractions):
+    """Whole numbers near count * fractions that add up to count, at least 1 where the fraction is not 0."""
+    exact = np.array(fractions) * count
+    targets = np.maximum(np.floor(exact + 1e-9), np.array(fractions) > 0)
+    while targets.sum() < count:
+        targets[np.argmax(exact - targets)] += 1
+    while targets.sum() > count:
+        targets[np.argmax(np.where(targets > 1, targets - exact, -np.inf))] -= 1
+    return targets
+
+
+def _groups(tracks):
+    """Lists of tracks that must stay together, sorted: connected by a shared artist or by byte-identical audio."""
+    parent = {track: track for track in tracks}
+
+    def root(track):
+        while parent[track] != track:
+            parent[track] = track = parent[parent[track]]
+        return track
+
+    first = {}
+    for track, row in sorted(tracks.items()):
+        for key in (("artist", row.artist), ("audio", row.audio_hash)):
+            if key[1]:
+                parent[root(track)] = root(first.setdefault(key, track))
+    members = collections.defaultdict(list)
+    for track in sorted(tracks):
+        members[root(track)].append(track)
+    return sorted(members.values())
+
+
+def read_lists(path):
+    """{track as listed: subset} from a CSV with the columns track (or file, or path) and subset, or a folder of lists.
+
+    A folder holds text files whose names contain train, valid and (perhaps) test, one track a line.
+
+    Raises:
+        CallError: no such file or folder. DataError: it does not hold that, or lists a track in two subsets.
+    """
+    path = Path(path)
+    if path.is_dir():
+        pairs = _pairs_of_folder(path)
+    elif path.is_file():
+        pairs = _pairs_of_csv(path)
+    else:
+        raise CallError(f"no split file or folder {path}")
+    listed = {}
+    for track, subset in pairs:
+        key = str(PurePosixPath(track.replace("\\", "/")))
+        if listed.setdefault(key, subset) != subset:
+            raise DataError(f"{path} lists {track} both in {listed[key]} and in {subset}")
+    return listed
+
+
+def _pairs_of_folder(folder):
+    lists = {}
+    for subset, part in zip(SUBSETS, ("train", "val", "test"), strict=True):
+        found = sorted(
+            file for file in folder.iterdir() if part in file.name.lower() and file.suffix in (".txt", ".csv")
+        )
+        if len(found) > 1 or (not found and subset != "test"):
+            names = ", ".join(file.name for file in found) or "none"
+            raise DataError(f"{folder} should hold one .txt list with {part!r} in its name; found {names}")
+        if found:
+            lists[subset] = found[0]
+    for subset, file in lists.items():
+        for line in file.read_text(encoding="utf-8-sig").splitlines():
+            if line.strip():
+                yield line.strip(), subset
+
+
+def _pairs_of_csv(file):
+    with open(file, encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines)
+        columns = reader.fieldnames or []
+        track = next((name for name in ("track", "file", "path") if name in columns), None)
+        if track is None or "subset" not in columns:
+            raise DataError(f"{file} should have the columns track and subset; it has {', '.join(columns) or 'none'}")
+        for cells in reader:
+            subset = {"val": "validation", "valid": "validation", "training": "train"}.get(
+                cells["subset"], cells["subset"]
+            )
+            if subset not in SUBSETS:
+                raise DataError(f"{file} puts {cells[track]} into {subset!r}; expected one of {', '.join(SUBSETS)}")
+            yield cells[track], subset
+
+
+def by_lists(rows, listed):
+    """Match tracks with the entries of `read_lists`: by <genre>/<name>, else by name alone where that is unique.
+
+    Returns:
+        ({track: subset}, how many tracks are on no list, how many entries have no track)
+
+    Raises:
+        DataError: nothing matches, or a list puts one track, or one recording, into two subsets.
+    """
+    by_path, by_name = {}, collections.defaultdict(set)
+    for entry in listed:
+        parts = PurePosixPath(entry).parts
+        for name in {parts[-1], PurePosixPath(parts[-1]).stem}:
+            by_path.setdefault("/".join((*parts[-2:-1], name)), entry)
+            by_name[name].add(entry)
+    tracks = sorted({row.track for row in rows})
+    subset_of, used = {}, set()
+    for track in tracks:
+        candidates = by_name[PurePosixPath(track).name]
+        entry = by_path.get(track) or (next(iter(candidates)) if len(candidates) == 1 else None)
+        if entry is not None:
+            subset_of[track] = listed[entry]
+            used.add(entry)
+    if not subset_of:
+        raise DataError(
+            f"none of {len(tracks)} tracks is on the list; it names {next(iter(listed), 'nothing')} and so on"
+        )
+    return subset_of, len(tracks) - len(subset_of), len(listed) - len(used)
+
+
+def straddling(rows, subset_of):
+    """Pairs of tracks with byte-identical audio or one artist that `subset_of` puts into two subsets, sorted."""
+    first, pairs = {}, []
+    for row in sorted(rows, key=lambda row: row.track):
+        for key in (("artist", row.artist), ("audio", row.audio_hash)):
+            if key[1] and row.track in subset_of:
+                other = first.setdefault(key, row.track)
+                if subset_of[other] != subset_of[row.track]:
+                    pairs.append((other, row.track))
+    return sorted(set(pairs))

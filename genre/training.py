@@ -1,0 +1,361 @@
+"""From a script's `build_model` to a finished run: command line, fit, evaluate, save."""
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from genre import epochs, evaluation, files, images, index, inputs, plots, runs
+from genre.backend import keras, tf
+from genre.command_line import (
+    CallError,
+    DataError,
+    Parser,
+    add_option,
+    names,
+    parameters,
+    positive,
+    positive_float,
+    run,
+)
+
+import numpy as np
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
+SETTINGS = "settings.json"
+PACKAGES = ("tensorflow", "keras", "librosa", "numpy", "pillow", "scikit-learn")
+
+
+def main(build_model, **defaults):
+    """Train the model of an architecture script as its command line says.
+
+    Args:
+        build_model: (input_shape, num_classes, *, hyperparameters=defaults) -> uncompiled keras.Model that ends in
+            num_classes logits. Its keyword-only parameters become options.
+        defaults: this script's own defaults of the common options, e.g. image_size="40x80".
+    """
+
+    def train_each_feature():
+        args = _parser(build_model, defaults).parse_args()
+        if not names(args.features):
+            raise CallError("--features is empty; name at least one, such as mel")
+        for feature in names(args.features):
+            train(build_model, feature, args)
+
+    run(train_each_feature)
+
+
+def _parser(build_model, defaults):
+    parser = Parser(sys.modules[build_model.__module__].__doc__)
+    own = parser.add_argument_group("this architecture")
+    for name, (default, text) in parameters(build_model).items():
+        add_option(own, name, default, text)
+    data = parser.add_argument_group("data")
+    data.add_argument("--features", default="mel", help="comma list; each gets a run of its own")
+    data.add_argument("--data", default="data", help="folder that holds images/")
+    data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
+    data.add_argument("--image_size", type=images.parse_size, default="native", metavar="BINSxFRAMES",
+                      help="size pictures are read at; 'native' keeps one side or both")  # fmt: skip
+    fit = parser.add_argument_group("training")
+    fit.add_argument("--epochs", type=positive, default=100, help="passes over the training pictures, at most")
+    fit.add_argument(
+        "--patience", type=positive, default=20, help="epochs without a better validation accuracy to stop after"
+    )
+    fit.add_argument("--batch_size", type=positive, default=32, help="pictures a step")
+    fit.add_argument("--optimizer", default="adam", help="a Keras optimizer")
+    fit.add_argument("--learning_rate", type=positive_float, default=1e-3, help="of the optimizer")
+    fit.add_argument("--weight_decay", type=float, default=0.0, help="decoupled, of the optimizer")
+    fit.add_argument(
+        "--precision", choices=PRECISIONS, default="float32", help="auto: the fastest this machine is made for"
+    )
+    fit.add_argument("--seed", type=int, default=0, help="of initial weights, shuffling and dropout")
+    fit.add_argument(
+        "--init_from", default="", metavar="RUN,RUN", help="start the layers of the same name and shape from runs"
+    )
+    out = parser.add_argument_group("run")
+    out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
+    out.add_argument("--run_name", default="", help="puts the run one level deeper, for variants")
+    out.add_argument("--resume", action="store_true", help="continue a training that was killed")
+    out.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    parser.set_defaults(**defaults)
+    return parser
+
+
+@dataclasses.dataclass
+class Plan:
+    """One training, checked before any time is spent. `settings` is what makes two runs the same run."""
+
+    build_model: callable
+    args: object
+    settings: dict
+    folder: Path  # of the pictures
+    target: Path  # of the run
+    pictures: dict  # {subset: Pictures}, without test
+
+
+def train(build_model, feature, args):
+    """Train on one feature and write the run. Returns its folder."""
+    plan = _plan(build_model, feature, args)
+    target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
+    if (target / runs.RUN).is_file() and not args.overwrite:
+        _refuse_other(plan.settings, runs.read(target).info, target)
+        print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
+        return target
+    history = _prepare_unfinished(plan, unfinished)
+    keras.utils.set_random_seed(args.seed)
+    precision = _precision(args.precision)
+    keras.config.set_dtype_policy(precision)
+    try:
+        logits, model = _assemble(plan)
+        copied = _init_from(model, names(args.init_from))
+        _print_plan(plan, model, precision, copied)
+        history = _fit(plan, logits, unfinished, history)
+    except (tf.errors.ResourceExhaustedError, MemoryError):
+        raise DataError("out of memory; try a smaller --batch_size or --image_size") from None
+    finally:
+        keras.config.set_dtype_policy("float32")
+    best = epochs.best_epoch(history)
+    epochs.restore_state(logits, unfinished / epochs.STATE.format(best))
+    _, final = _assemble(plan)  # float32, whatever the training was
+    final.set_weights(model.get_weights())
+    _write(plan, final, history, precision, unfinished)
+    return target
+
+
+def _plan(build_model, feature, args):
+    folder = inputs.feature_folder(args.images_path or Path(args.data, "images"), feature)
+    classes = inputs.class_list(folder)
+    recipe = index.read_recipe(folder)
+    train_set = inputs.load(folder, "train", classes, args.image_size)
+    validation = inputs.load(folder, "validation", classes, args.image_size, train_set.x.shape[1:])
+    if validation is None:
+        raise DataError(f"{folder / 'validation'} has no pictures; the best epoch is chosen on them")
+    script = Path(sys.modules[build_model.__module__].__file__).stem
+    options = (
+        "epochs",
+        "patience",
+        "batch_size",
+        "optimizer",
+        "learning_rate",
+        "weight_decay",
+        "precision",
+        "init_from",
+    )
+    rows = [row for subset in index.SUBSETS for row in index.subset_rows(folder, subset)]
+    settings = {
+        "script": script,
+        "feature": feature,
+        "hyperparameters": {name: getattr(args, name) for name in parameters(build_model)},
+        "training": {name: getattr(args, name) for name in options},
+        "seed": args.seed,
+        "image_size": images.size_text(args.image_size),
+        "input_shape": train_set.x.shape[1:],
+        "classes": classes,
+        "recipe": recipe and dataclasses.asdict(recipe),
+        "index_fingerprint": index.fingerprint(folder, rows),
+    }
+    settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
+    target = Path(args.models, script, feature, args.run_name)
+    return Plan(build_model, args, settings, folder, target, {"train": train_set, "validation": validation})
+
+
+def _refuse_other(wanted, there, where):
+    """Raise if two settings differ, naming both sides."""
+    flat, other = _flat(wanted), _flat({key: there.get(key) for key in wanted})
+    changed = [k for k in flat.keys() | other.keys() if flat.get(k) != other.get(k)]
+    if changed:
+        shown = ", ".join(f"{key} {other.get(key)} there, {flat.get(key)} now" for key in sorted(changed)[:4])
+        raise CallError(f"{where} has other settings ({shown}); --overwrite replaces it, --run_name=NAME keeps both")
+
+
+def _flat(settings):
+    nested = [settings.get(part) or {} for part in ("hyperparameters", "training", "recipe")]
+    rest = {key: value for key, value in settings.items() if not isinstance(value, dict)}
+    return {key: value for part in (rest, *nested) for key, value in part.items()}
+
+
+def _prepare_unfinished(plan, unfinished):
+    """The folder that keeps every finished epoch until the run is whole. Returns the history in it."""
+    history = epochs.read_history(unfinished)
+    if history and not plan.args.overwrite:
+        if not plan.args.resume:
+            raise CallError(
+                f"{plan.target} has an unfinished training of {len(history)} epochs; add --resume or --overwrite"
+            )
+        _refuse_other(plan.settings, json.loads((unfinished / SETTINGS).read_text(encoding="utf-8")), unfinished)
+        return history
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    files.write_text(unfinished / SETTINGS, json.dumps(plan.settings, indent=2))
+    return []
+
+
+def _precision(wanted):
+    """The Keras dtype policy for --precision."""
+    if wanted != "auto":
+        return wanted
+    for gpu in tf.config.list_physical_devices("GPU"):
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
+    flags = Path("/proc/cpuinfo")
+    return "mixed_bfloat16" if flags.is_file() and "amx_bf16" in flags.read_text() else "float32"
+
+
+def _assemble(plan):
+    """The two ends of one network: float32 logits for the loss, and the model that is saved, which gives probabilities.
+
+    Between the pictures, 0..255, and the script's network the levels are brought to mean 0 and variance 1 over the
+    training pictures, one mean and variance per channel.
+    """
+    shape, classes = tuple(plan.settings["input_shape"]), plan.settings["classes"]
+    core = plan.build_model(shape, len(classes), **_keywords(plan))
+    if core.output_shape != (None, len(classes)):
+        raise CallError(f"build_model should end in {len(classes)} logits; it ends in {core.output_shape}")
+    core.name = plan.settings["script"]
+    mean, variance = _level_statistics(plan.pictures["train"].x)
+    pictures = keras.Input(shape, name="pictures")
+    x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, dtype="float32", name="standardise")(pictures)
+    x = keras.layers.Activation("linear", dtype="float32", name="logits")(core(x))
+    return keras.Model(pictures, x), keras.Model(
+        pictures, keras.layers.Softmax(dtype="float32", name="probabilities")(x)
+    )
+
+
+def _keywords(plan):
+    return {name: getattr(plan.args, name) for name in parameters(plan.build_model)}
+
+
+def _level_statistics(x):
+    """Mean and variance of each channel's levels; x: uint8 (pieces, bins, frames, channels)."""
+    levels = np.arange(256)
+    counts = [np.bincount(x[..., channel].ravel(), minlength=256) for channel in range(x.shape[-1])]
+    mean = [float(np.average(levels, weights=count)) for count in counts]
+    variance = [float(np.average((levels - m) ** 2, weights=count)) for m, count in zip(mean, counts, strict=True)]
+    return mean, [max(v, 1.0) for v in variance]  # constant pictures must not divide by 0
+
+
+def _init_from(model, sources):
+    """Copy the weights of layers of the same name and shape from finished runs. Returns the names, per run."""
+    copied = {}
+    mine = {layer.name: layer for part in model.layers for layer in getattr(part, "layers", []) if layer.weights}
+    for source in sources:
+        found = runs.read(source)
+        theirs = [layer for layer in found.model.get_layer(found.info["script"]).layers if layer.weights]
+        fitting = [layer for layer in theirs if _shapes(layer) == _shapes(mine.get(layer.name))]
+        if not fitting:
+            has = ", ".join(f"{layer.name} {_shapes(layer)[0]}" for layer in theirs)
+            raise CallError(f"no layer of {source} has the name and shape of one here; it has {has}")
+        for layer in fitting:
+            mine[layer.name].set_weights(layer.get_weights())
+        copied[source] = [layer.name for layer in fitting]
+    return copied
+
+
+def _shapes(layer):
+    return layer and [tuple(weight.shape) for weight in layer.weights]
+
+
+def _print_plan(plan, model, precision, copied):
+    bins, frames, channels = plan.settings["input_shape"]
+    counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in plan.pictures.items())
+    weights = model.get_layer(plan.settings["script"]).count_params()
+    if plan.settings["recipe"] is None:
+        print(f"{plan.folder} has no recipe.json: recipe unknown, so this run cannot predict audio files")
+    for source, layer_names in copied.items():
+        print(f"{', '.join(layer_names)} started from {source}")
+    print(
+        f"{plan.settings['script']}, {plan.settings['feature']}: {counts} tracks, "
+        f"{len(plan.settings['classes'])} classes, pictures of {bins} x {frames} x {channels}, "
+        f"{weights:,} parameters, {precision}"
+    )
+
+
+def _fit(plan, model, unfinished, history):
+    """Fit until the epochs or the patience run out. Returns the history."""
+    args, train_set = plan.args, plan.pictures["train"]
+    optimizer = keras.optimizers.get({"class_name": args.optimizer, "config": _optimizer_config(args)})
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.optimizer.build(model.trainable_variables)
+    if history:
+        epochs.restore_state(model, unfinished / epochs.STATE.format(len(history)))
+        print(f"resumed after epoch {len(history)}, best so far epoch {epochs.best_epoch(history)}")
+    if len(history) >= args.epochs or epochs.out_of_patience(history, args.patience):
+        return history
+    keeper = epochs.KeepEpochs(unfinished, history, args.patience)
+    model.fit(
+        inputs.training_batches(train_set, args.batch_size, args.seed, len(history), args.epochs),
+        validation_data=inputs.evaluation_batches(plan.pictures["validation"], args.batch_size),
+        initial_epoch=len(history),
+        epochs=args.epochs,
+        steps_per_epoch=math.ceil(len(train_set.x) / args.batch_size),
+        shuffle=False,  # the batches are shuffled already
+        callbacks=[keeper],
+        verbose=1 if sys.stdout.isatty() else 0,
+    )
+    return keeper.history
+
+
+def _optimizer_config(args):
+    config = {"learning_rate": args.learning_rate}
+    return config | {"weight_decay": args.weight_decay} if args.weight_decay else config
+
+
+def _write(plan, model, history, precision, unfinished):
+    """Evaluate on validation and, now and only now, on test; write the run; print its scores."""
+    beside = unfinished / "run"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    settings, best = plan.settings, epochs.best_epoch(history)
+    test = inputs.load(plan.folder, "test", settings["classes"], plan.args.image_size, tuple(settings["input_shape"]))
+    judged = {subset: p for subset, p in {**plan.pictures, "test": test}.items() if p and subset != "train"}
+    predicted = {subset: (p.rows, p.y, runs.predict(model, p.x)) for subset, p in judged.items()}
+    title = f"{settings['script']}, {settings['feature']}"
+    scores = evaluation.write(beside, predicted, settings["classes"], title)
+    epochs.write_history(beside, history)
+    plots.history(history, best, title, beside / "history.png")
+    model.save(beside / runs.MODEL)
+    model.save_weights(beside / runs.WEIGHTS)
+    files.write_text(beside / runs.RUN, json.dumps(_info(plan, model, history, precision), indent=2) + "\n")
+    files.replace_folder(beside, plan.target, keep_subfolders=True)
+    shutil.rmtree(unfinished)
+    print(f"kept epoch {best} of {len(history)}, {sum(row['seconds'] for row in history):.0f} s")
+    evaluation.show(scores)
+    print("wrote", plan.target)
+
+
+def _info(plan, model, history, precision):
+    """run.json: what was asked for, on what, with what, and what it took."""
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return plan.settings | {
+        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "images_path": str(plan.folder),
+        "tracks": {subset: len({row.track for row in p.rows}) for subset, p in plan.pictures.items()},
+        "parameters": model.get_layer(plan.settings["script"]).count_params(),
+        "precision": precision,
+        "epochs": len(history),
+        "best_epoch": epochs.best_epoch(history),
+        "seconds": round(sum(row["seconds"] for row in history), 1),
+        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+        "machine": {
+            "system": platform.platform(),
+            "processors": os.cpu_count(),
+            "gpus": [g.get("device_name") for g in gpus],
+        },
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit():
+    """The commit of this code, '+' behind it where files were changed since; None outside git."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        described = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
+    return described.stdout.strip() or None

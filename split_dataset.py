@@ -1,0 +1,147 @@
+"""Share spectrogram folders out into train, validation and test, the same way for every feature.
+
+    python split_dataset.py
+    python split_dataset.py --fractions=0.8,0.1,0.1 --seed=1
+    python split_dataset.py --split_file=my_lists
+
+All pictures of a track stay together, as do tracks of byte-identical audio. Pictures are linked, not copied, where the
+file system can.
+"""
+
+import collections
+import dataclasses
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from genre import files, index, splits
+from genre.command_line import DataError, Parser, run
+from genre.index import SUBSETS
+
+MAKE_PICTURES = "python create_spectrograms.py --features=mel"
+
+
+def main():
+    args = _parser().parse_args()
+    fractions = splits.parse_fractions(args.fractions)
+    dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
+    images_path = Path(args.images_path or Path(args.data, "images"))
+    folders = index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)
+    rows_of = {folder: index.read(folder) for folder in folders}
+    rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
+    if args.split_file:
+        subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(args.split_file))
+        print(
+            f"{len(subset_of)} tracks by {args.split_file}; on no list and left out: {unlisted}; "
+            f"listed but without a picture: {unmatched}"
+        )
+        for first, second in splits.straddling(rows, subset_of):
+            print(f"warning: {first} and {second} are one artist or the same audio, and the list puts them apart")
+    else:
+        subset_of = splits.stratified(rows, fractions, args.seed)
+    _print_counts(rows, subset_of)
+    files.recover_folder(images_path)
+    _refuse_foreign(images_path, {folder.name for folder in folders})
+    _build(rows_of, subset_of, images_path)
+    print("wrote", ", ".join(str(images_path / folder.name) for folder in folders))
+
+
+def _parser():
+    parser = Parser(__doc__)
+    parser.add_argument("--data", default="data", help="folder that holds dataset/ and images/")
+    parser.add_argument("--dataset_path", metavar="FOLDER", help="folder of <feature>/<genre>/, if not <data>/dataset")
+    parser.add_argument("--images_path", metavar="FOLDER", help="where <feature>/train/ goes, if not <data>/images")
+    parser.add_argument("--fractions", default="0.7,0.1,0.2", help="shares of train, validation and test")
+    parser.add_argument("--split_file", metavar="PATH", help="a CSV (track, subset) or a folder of three lists instead")
+    parser.add_argument("--seed", type=int, default=0, help="another seed is another split")
+    return parser
+
+
+def _consistent(rows, dataset_path):
+    """The rows, checked: at least one, and every track with the same labels in every feature."""
+    if not rows:
+        raise DataError(f"{dataset_path} holds no pictures; make some with: {MAKE_PICTURES}")
+    labels = {}
+    for row in rows:
+        if labels.setdefault(row.track, row.labels) != row.labels:
+            raise DataError(
+                f"{row.track} is {labels[row.track]} in one feature and {row.labels} in another; make both again"
+            )
+    return rows
+
+
+def _print_counts(rows, subset_of):
+    """A table of tracks per class and subset, with a warning for every empty cell that matters."""
+    counts = collections.Counter(
+        (row.labels[0], subset_of[row.track]) for row in {r.track: r for r in rows}.values() if row.track in subset_of
+    )
+    labels = sorted({row.labels[0] for row in rows})
+    width = max(len(label) for label in [*labels, "tracks"])
+    print(f"{'tracks':{width}} " + "".join(f"{subset:>11}" for subset in SUBSETS))
+    for label in labels:
+        print(f"{label:{width}} " + "".join(f"{counts[label, subset]:11}" for subset in SUBSETS))
+    print(f"{'all':{width}} " + "".join(f"{sum(counts[label, s] for label in labels):11}" for s in SUBSETS))
+    for subset in sorted({subset for _, subset in counts}):
+        if missing := [label for label in labels if not counts[label, subset]]:
+            print(f"warning: {subset} has no {', '.join(missing)}")
+
+
+def _refuse_foreign(images_path, features):
+    """Refuse to replace a folder that this script did not make."""
+    if not os.path.lexists(images_path):
+        return
+    if not images_path.is_dir():
+        raise DataError(f"{images_path} is a file; give another --images_path")
+    for entry in sorted(os.scandir(images_path), key=lambda entry: entry.name):
+        ours = (
+            entry.name in features
+            and Path(entry.path, index.INDEX).is_file()
+            and Path(entry.path, index.RECIPE).is_file()
+        )
+        if not ours and not entry.name.startswith("."):
+            raise DataError(
+                f"{entry.path} is not from a split of {', '.join(sorted(features))}; "
+                "move it away, or give another --images_path"
+            )
+
+
+def _build(rows_of, subset_of, images_path):
+    """Build the whole tree beside `images_path`, then swap it in."""
+    images_path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{images_path.name}.", dir=images_path.parent))
+    beside.chmod(0o777 & ~_umask())
+    try:
+        for folder, rows in rows_of.items():
+            target = beside / folder.name
+            for subset in sorted(set(subset_of.values())):
+                for label in sorted({row.labels[0] for row in rows}):
+                    (target / subset / label).mkdir(parents=True)
+            placed = [_place(folder, target, row, subset_of[row.track]) for row in rows if row.track in subset_of]
+            index.write(target, placed)
+            shutil.copyfile(folder / index.RECIPE, target / index.RECIPE)
+        files.replace_folder(beside, images_path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _place(folder, target, row, subset):
+    """Link or copy a row's picture into its subset. Returns its row there."""
+    source, file = folder / row.file, f"{subset}/{row.file}"
+    try:
+        os.link(source, target / file)
+    except FileNotFoundError:
+        raise DataError(f"{source} is gone; run {MAKE_PICTURES} again") from None
+    except OSError:  # another disk, or a file system without links
+        shutil.copyfile(source, target / file)
+    return dataclasses.replace(row, file=file, subset=subset)
+
+
+if __name__ == "__main__":
+    run(main)

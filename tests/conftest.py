@@ -1,0 +1,84 @@
+"""Material that the tests make themselves: tiny songs, tiny picture folders, and a way to call the scripts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+ARCHITECTURES = sorted(path.stem for path in ROOT.glob("*_model.py"))
+SR = 8000  # Hz; low, so that the tests are fast
+QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")
+
+
+def sine(frequency, seconds=1.0, sr=SR, amplitude=0.5):
+    """float32 (samples,)"""
+    return (amplitude * np.sin(2 * np.pi * frequency * np.arange(round(seconds * sr)) / sr)).astype(np.float32)
+
+
+def write_songs(root, genres=("high", "low", "noise"), tracks=6, seconds=1.0):
+    """<root>/<genre>/<genre>.NNNNN.wav, of the genres "high", "low" (tones) and anything else (noise)."""
+    rng = np.random.default_rng(0)
+    for genre in genres:
+        (root / genre).mkdir(parents=True, exist_ok=True)
+        for track in range(tracks):
+            tone = sine({"high": 2000, "low": 200}.get(genre, 0) * rng.uniform(0.9, 1.1), seconds)
+            noise = rng.normal(0, 0.01 if genre in ("high", "low") else 0.2, len(tone))
+            soundfile.write(root / genre / f"{genre}.{track:05d}.wav", tone + noise, SR)
+    return root
+
+
+def write_pictures(folder, classes=("a", "b"), counts=(("train", 8), ("validation", 4)), shape=(12, 20)):
+    """<folder>/<subset>/<class>/<n>.png without recipe or index; class k has its bright band in another place."""
+    rng = np.random.default_rng(0)
+    for subset, count in counts:
+        for number, name in enumerate(classes):
+            (folder / subset / name).mkdir(parents=True, exist_ok=True)
+            for i in range(count):
+                picture = rng.integers(0, 60, shape)
+                start = number * shape[0] // len(classes)
+                picture[start : start + shape[0] // len(classes)] += 150
+                Image.fromarray(picture.astype(np.uint8)).save(folder / subset / name / f"{subset}{i}.png")
+    return folder
+
+
+def call(*command, cwd=None, code=0):
+    """Run `python <script> ...` as a user would. Returns the finished process; its exit code must be `code`."""
+    script, *options = map(str, command)
+    environment = os.environ | {"PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / script), *options], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def one_line_error(*command, code, cwd=None):
+    """Call a script that must fail with `code` and one line on standard error. Returns that line."""
+    lines = call(*command, cwd=cwd, code=code).stderr.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.fixture(scope="session")
+def split_data(tmp_path_factory):
+    """A data folder in which songs were rendered (mel, chroma_stft) and split, by the public commands."""
+    data = tmp_path_factory.mktemp("data")
+    write_songs(data / "genres")
+    call("create_spectrograms.py", "--features=mel,chroma_stft", f"--data={data}", *QUICK)
+    call("split_dataset.py", f"--data={data}", "--fractions=0.5,0.25,0.25")
+    return data
+
+
+@pytest.fixture(scope="session")
+def trained_run(split_data, tmp_path_factory):
+    """A finished run of time_model on `split_data`'s mel pictures."""
+    models = tmp_path_factory.mktemp("models")
+    call("time_model.py", f"--data={split_data}", f"--models={models}", "--epochs=2", "--batch_size=4")
+    return models / "time_model" / "mel"

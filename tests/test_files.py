@@ -1,0 +1,32 @@
+from genre import files
+
+import pytest
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    files.write_text(tmp_path / "a.txt", "old")
+    with pytest.raises(RuntimeError), files.whole_file(tmp_path / "a.txt") as temporary:
+        with open(temporary, "w") as file:
+            file.write("half")
+        raise RuntimeError
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_is_swapped_in_whole_and_keeps_what_is_nested_when_asked(tmp_path):
+    for name in ("final", "final/nested", "new"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "final" / "old.txt").touch()
+    (tmp_path / "new" / "new.txt").touch()
+    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_subfolders=True)
+    assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["nested", "new.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["final"]
+
+
+def test_a_swap_killed_between_its_two_renames_is_undone(tmp_path):
+    (tmp_path / ".final.old").mkdir()
+    (tmp_path / ".final.old" / "kept.txt").touch()
+    files.recover_folder(tmp_path / "final")
+    assert (tmp_path / "final" / "kept.txt").is_file()
+    files.recover_folder(tmp_path / "final")
+    assert (tmp_path / "final" / "kept.txt").is_file()

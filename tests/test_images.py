@@ -1,0 +1,88 @@
+import json
+
+from genre import images
+from genre.command_line import CallError, DataError
+from genre.features import FEATURES, Recipe
+
+import numpy as np
+import pytest
+from conftest import sine
+from PIL import Image
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (16, 24)).astype(np.uint8)
+
+
+def test_low_frequencies_are_at_the_bottom():
+    low = images.render(sine(100, 1.0, 22050), Recipe.of("mel", seconds=1.0))
+    assert low[-20:].mean() > low[:20].mean() + 50
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_picture_is_read_back_as_it_was_made_with_its_recipe(tmp_path, feature):
+    recipe = Recipe.of(feature, seconds=1.0)
+    picture = images.render(np.random.default_rng(0).normal(0, 0.1, 22050).astype(np.float32), recipe)
+    images.save(tmp_path / "a.png", picture, recipe)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png")[..., 0], picture)
+    with Image.open(tmp_path / "a.png") as image:
+        assert Recipe.from_json(image.text["recipe"], "a.png") == recipe
+        assert image.mode == "L"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_colour_map_is_for_people_the_levels_stay(tmp_path):
+    images.save(tmp_path / "a.png", PICTURE, Recipe.of("mel"), colormap="magma")
+    np.testing.assert_array_equal(images.read(tmp_path / "a.png")[..., 0], PICTURE)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.convert("RGB").getpixel((0, 0)) != (PICTURE[0, 0],) * 3
+    with pytest.raises(CallError, match="no colour map 'magna'"):
+        images.save(tmp_path / "a.png", PICTURE, Recipe.of("mel"), colormap="magna")
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 3), ("P", 3), ("1", 1), ("LA", 1)])
+def test_pictures_of_other_programs_are_read(tmp_path, mode, channels):
+    Image.fromarray(PICTURE).convert(mode).save(tmp_path / "a.png")
+    assert images.read(tmp_path / "a.png").shape == (16, 24, channels)
+
+
+def test_what_is_no_8_bit_picture_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.png"
+    for content in (b"", b"not a picture", _png_bytes(tmp_path)[:60]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"a\.png is not a readable picture"):
+            images.read(path)
+    Image.fromarray(PICTURE.astype(np.uint16) * 256).save(path)
+    with pytest.raises(DataError, match=r"a\.png has more than 8 bits"):
+        images.read(path)
+
+
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(_png_bytes(tmp_path))
+    for limit in (300, 100):  # pixels; the picture has 384: over the warning, over twice the limit
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(DataError, match="not a readable picture"):
+            images.read(tmp_path / "a.png")
+
+
+def _png_bytes(folder):
+    Image.fromarray(PICTURE).save(folder / "whole.png")
+    return (folder / "whole.png").read_bytes()
+
+
+def test_resizing_averages_what_a_cell_covers():
+    checked = np.indices((8, 8)).sum(axis=0) % 2 * 200
+    small = images.resize(checked.astype(np.uint8)[..., None], (2, 2))
+    assert small.shape == (2, 2, 1)
+    assert np.abs(small.astype(int) - 100).max() <= 2
+
+
+@pytest.mark.parametrize(("text", "size"), [("40x80", (40, 80)), ("40xnative", (40, None)), ("native", (None, None))])
+def test_sizes_are_read_and_written_alike(text, size):
+    assert images.parse_size(text) == size
+    assert images.size_text(size) == text
+    assert images.parse_size(json.loads(json.dumps(images.size_text(size)))) == size
+
+
+@pytest.mark.parametrize("text", ["", "40", "0x80", "-1x80", "40x80x1", "axb", "40*80"])
+def test_a_size_that_is_none_is_refused(text):
+    with pytest.raises(ValueError):
+        images.parse_size(text)

@@ -1,0 +1,127 @@
+import collections
+from pathlib import Path
+
+from genre import splits
+from genre.command_line import CallError, DataError
+from genre.index import Row
+
+import numpy as np
+import pytest
+
+GTZAN_LISTS = Path(__file__).parent.parent.parent / "shared" / "data" / "gtzan_split"
+FRACTIONS = (0.7, 0.1, 0.2)
+
+
+def rows_of(**classes):
+    return [Row(f"{c}/{i:03d}.png", f"{c}/{i:03d}", (c,)) for c, count in classes.items() for i in range(count)]
+
+
+def counts(rows, subset_of):
+    found = collections.Counter((row.labels[0], subset_of[row.track]) for row in rows)
+    return {c: tuple(found[c, s] for s in splits.SUBSETS) for c in sorted({row.labels[0] for row in rows})}
+
+
+def test_every_class_is_shared_out_alike():
+    rows = rows_of(a=100, b=30, c=10, d=3)
+    assert counts(rows, splits.stratified(rows, FRACTIONS, 0)) == {
+        "a": (70, 10, 20),
+        "b": (21, 3, 6),
+        "c": (7, 1, 2),
+        "d": (1, 1, 1),
+    }
+
+
+def test_the_seed_alone_decides():
+    rows = rows_of(a=20, b=20)
+    first = splits.stratified(rows, FRACTIONS, 0)
+    assert splits.stratified(rows[::-1], FRACTIONS, 0) == first
+    assert splits.stratified(rows, FRACTIONS, 1) != first
+
+
+def test_this_split_is_the_same_on_every_system():
+    subset_of = splits.stratified(rows_of(a=10), FRACTIONS, 0)
+    assert [track for track, subset in sorted(subset_of.items()) if subset != "train"] == ["a/001", "a/008", "a/009"]
+
+
+def test_a_subset_of_fraction_0_stays_empty():
+    rows = rows_of(a=10)
+    assert counts(rows, splits.stratified(rows, (0.8, 0.2, 0.0), 0)) == {"a": (8, 2, 0)}
+
+
+def test_pieces_artists_and_identical_audio_stay_together():
+    artist = np.random.default_rng(0).integers(40, size=60)
+    rows = [
+        Row(f"{c}/{i}.{piece}.png", f"{c}/{i}", (c,), artist=f"artist {artist[i]}", audio_hash=f"{c}{i // 2}" * (i < 8))
+        for c in "ab"
+        for i in range(60)
+        for piece in range(2)
+    ]
+    subset_of = splits.stratified(rows, FRACTIONS, 0)
+    assert len(subset_of) == 120
+    assert splits.straddling(rows, subset_of) == []
+    shares = np.array(list(counts(rows, subset_of).values())) / 120
+    assert np.abs(shares - FRACTIONS).max() < 0.15
+
+
+def test_a_class_of_under_3_tracks_is_refused():
+    with pytest.raises(DataError, match=r"at least 3 tracks.*b \(2\)"):
+        splits.stratified(rows_of(a=10, b=2), FRACTIONS, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0.7", "0.7,0.3", "0,0.5,0.5", "0.8,0,0.2", "0.7,0.1,0.3", "-0.1,0.9,0.2", "nan,0.1,0.2", "1,0,0", "a,b,c"],
+)
+def test_fractions_that_make_no_sense_are_refused(text):
+    with pytest.raises(CallError, match="expected train,validation,test"):
+        splits.parse_fractions(text)
+
+
+def test_lists_match_with_or_without_folder_and_extension(tmp_path):
+    for name, entry in (("train.txt", "a/000.wav"), ("valid.txt", "x/a/001.au"), ("test.txt", "002")):
+        (tmp_path / name).write_text(f"{entry}\na/99{name[1]}.wav\n")
+    rows = rows_of(a=4)
+    subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(tmp_path))
+    assert subset_of == {"a/000": "train", "a/001": "validation", "a/002": "test"}
+    assert (unlisted, unmatched) == (1, 3)
+
+
+def test_a_csv_splits_too(tmp_path):
+    (tmp_path / "split.csv").write_text("track,subset\na/000,train\na/001,val\na/002,test\n")
+    subset_of, _, _ = splits.by_lists(rows_of(a=3), splits.read_lists(tmp_path / "split.csv"))
+    assert subset_of == {"a/000": "train", "a/001": "validation", "a/002": "test"}
+
+
+def test_a_track_in_two_subsets_and_other_bad_lists_are_refused(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_text("track,subset\na/000,train\na/000,test\n")
+    with pytest.raises(DataError, match="both in train and in test"):
+        splits.read_lists(path)
+    path.write_text("track,subset\na/000,holdout\n")
+    with pytest.raises(DataError, match="expected one of train, validation, test"):
+        splits.read_lists(path)
+    path.write_text("name,part\na,b\n")
+    with pytest.raises(DataError, match="columns track and subset; it has name, part"):
+        splits.read_lists(path)
+    with pytest.raises(CallError, match="no split file"):
+        splits.read_lists(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="'train' in its name; found none"):
+        splits.read_lists(tmp_path)
+    with pytest.raises(DataError, match="none of 3 tracks is on the list"):
+        splits.by_lists(rows_of(a=3), {"b/1": "train"})
+
+
+def test_a_name_that_two_genres_have_is_matched_by_its_genre_only():
+    rows = [Row(f"{c}/1.png", f"{c}/1", (c,)) for c in "ab"]
+    subset_of, unlisted, _ = splits.by_lists(rows, {"a/1": "train", "c/1": "test"})
+    assert subset_of == {"a/1": "train"}
+    assert unlisted == 1
+
+
+@pytest.mark.skipif(not GTZAN_LISTS.is_dir(), reason="the fault-filtered GTZAN lists are not here")
+def test_the_fault_filtered_gtzan_lists_give_443_197_290():
+    genres = ["blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock"]
+    rows = [Row("", f"{g}/{g}.{i:05d}", (g,)) for g in genres for i in range(100)]
+    subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(GTZAN_LISTS))
+    assert collections.Counter(subset_of.values()) == {"train": 443, "validation": 197, "test": 290}
+    assert (unlisted, unmatched) == (70, 0)

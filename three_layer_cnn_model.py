@@ -1,0 +1,34 @@
+"""Three-layer CNN: three square convolutions, the last with stride 2, and two dense layers.
+
+Source: Intelligent-Systems-MSc/Music-genre-classification, https://github.com/Intelligent-Systems-MSc (2021).
+Input: (bins, frames, channels), one piece of a spectrogram.
+Output: (num_classes,) logits.
+Differs: the source trains with RMSprop at 1e-4 for a fixed 150 epochs.
+
+    python three_layer_cnn_model.py --features=mel --epochs=30
+"""
+
+from genre.training import main
+
+import keras
+from keras import layers
+
+
+def build_model(input_shape, num_classes, *, filters=(64, 32, 32), units=(256, 124), dropout=0.2):
+    """Args: filters: filters of the three convolutions. units: sizes of the two dense layers.
+    dropout: share dropped after the first dense layer.
+    """
+    inputs = x = keras.Input(input_shape)
+    for count, kernel, stride, pool in zip(filters, (3, 5, 3), (1, 1, 2), (2, 3, 2), strict=True):
+        bins, frames = x.shape[1:3]
+        x = layers.Conv2D(count, (min(kernel, bins), min(kernel, frames)), stride, activation="relu")(x)
+        x = layers.MaxPooling2D((min(pool, x.shape[1]), min(pool, x.shape[2])))(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(units[0], activation="relu")(x)
+    x = layers.Dropout(dropout)(x)
+    x = layers.Dense(units[1], activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(num_classes)(x))
+
+
+if __name__ == "__main__":
+    main(build_model)

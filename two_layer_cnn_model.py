@@ -1,0 +1,36 @@
+"""Two-layer CNN: two square convolutions and two dense layers, the plain image classifier.
+
+Source: Intelligent-Systems-MSc/Music-genre-classification, https://github.com/Intelligent-Systems-MSc (2021).
+Input: (bins, frames, channels), one piece of a spectrogram.
+Output: (num_classes,) logits.
+Differs: the source reads 217 x 334 and 288 x 432 colour pictures, whose first dense layer has 35 and 61 million
+    weights, and steps by 1e-5.
+
+    python two_layer_cnn_model.py --features=mel --epochs=30
+"""
+
+from genre.training import main
+
+import keras
+from keras import layers
+
+
+def build_model(input_shape, num_classes, *, filters=(64, 32), units=(256, 124), dropout=0.5):
+    """Args: filters: filters of each convolution. units: sizes of the dense layers.
+    dropout: share dropped after the first dense layer.
+    """
+    inputs = x = keras.Input(input_shape)
+    for count in filters:
+        bins, frames = x.shape[1:3]
+        x = layers.Conv2D(count, (min(3, bins), min(3, frames)), activation="relu")(x)
+        x = layers.MaxPooling2D((min(2, x.shape[1]), min(2, x.shape[2])))(x)  # (bins / 2, frames / 2, count)
+    x = layers.Flatten()(x)
+    x = layers.Dense(units[0], activation="relu")(x)
+    x = layers.Dropout(dropout)(x)
+    for size in units[1:]:
+        x = layers.Dense(size, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(num_classes)(x))
+
+
+if __name__ == "__main__":
+    main(build_model)
