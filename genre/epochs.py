@@ -3,6 +3,7 @@
 import csv
 import math
 import time
+import zipfile
 
 from genre import files
 from genre.backend import keras
@@ -82,7 +83,7 @@ def restore_state(model, path):
         with np.load(path, allow_pickle=False) as arrays:
             for i, variable in enumerate(_variables(model)):
                 variable.assign(arrays[str(i)])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is damaged ({error}); --overwrite starts the training anew") from None
 
 

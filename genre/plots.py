@@ -2,12 +2,12 @@
 
 from genre.files import whole_file
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 DOTS_PER_INCH = 150
+MANY = 30  # classes, from which on cells shrink
 
 
 def history(rows, best_epoch, title, path):
@@ -16,7 +16,7 @@ def history(rows, best_epoch, title, path):
     Args:
         rows: dicts with epoch (from 1), loss, accuracy, val_loss, val_accuracy. best_epoch: the epoch that was kept.
     """
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4), dpi=DOTS_PER_INCH, layout="constrained")
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else None  # a single point draws no line
     for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
@@ -40,15 +40,16 @@ def confusion_matrix(counts, classes, title, path):
         counts: (classes, classes), true class by predicted class.
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = max(5.5, 2.2 + 0.62 * len(classes))  # inches: every cell has room for its two lines
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    cell, letters = (0.62, 8) if len(classes) <= MANY else (0.42, 5.5)  # inches, points: room for two lines
+    side = max(5.5, 2.2 + cell * len(classes))
+    figure = Figure(figsize=(side + 1, side), dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
         if count:
             text = f"{count}\n{shares[row, column]:.0%}"
             colour = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=letters)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(classes)), [f"{name} ({n})" for name, n in zip(classes, counts.sum(axis=1), strict=True)])
     axes.set(xlabel="predicted", ylabel="true (tracks)")
@@ -58,5 +59,5 @@ def confusion_matrix(counts, classes, title, path):
 
 
 def _save(figure, path):
-    with whole_file(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "genre"}):
-        figure.savefig(temporary, dpi=DOTS_PER_INCH)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary)

@@ -1,0 +1,122 @@
+"""Milliseconds to label one 30 s song: ours, its decoding and transform alone, and the plain way through matplotlib.
+
+    python benchmarks/predict_song.py
+    python benchmarks/predict_song.py --run=models/time_model/mel --song=song.mp3
+
+The ways take turns in one warm process, because a machine's speed drifts. The cold start is `python predict.py` as a
+user types it.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
+
+import predict
+from genre import audio, images, runs
+from genre.command_line import CallError, DataError, Parser, positive, run
+
+import librosa
+import librosa.display
+import matplotlib
+import numpy as np
+import soundfile
+from matplotlib import pyplot as plt
+from PIL import Image
+
+ROOT = Path(predict.__file__).parent
+SR, SECONDS = 22050, 30  # of the synthetic songs: Hz, s
+
+
+def main():
+    parser = Parser(__doc__)
+    parser.add_argument("--run", metavar="FOLDER", help="a finished run of mel pictures, else a tiny one is trained")
+    parser.add_argument("--song", metavar="FILE", help="one piece of audio long, else a seeded tone with noise")
+    parser.add_argument("--repeats", type=positive, default=20, help="turns of each way")
+    args = parser.parse_args()
+    matplotlib.use("Agg")
+    with tempfile.TemporaryDirectory() as temporary:
+        trained = runs.read(args.run or train_tiny_run(Path(temporary)))
+        song = Path(args.song) if args.song else write_song(Path(temporary, "song.wav"), 440, seed=0)
+        compare(trained, song, args.repeats, Path(temporary, "plain.png"))
+
+
+def write_song(path, frequency, seed):
+    """A tone with noise, 30 s of 16-bit WAV. Returns `path`."""
+    noise = np.random.default_rng(seed).normal(0, 0.1, SR * SECONDS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * frequency * np.arange(SR * SECONDS) / SR) + noise, SR)
+    return path
+
+
+def train_tiny_run(folder):
+    """One epoch of time_model on eight synthetic songs, by the public commands. Returns the run's folder."""
+    for genre, frequency in (("high", 2000), ("low", 200)):
+        for i in range(4):
+            write_song(folder / "genres" / genre / f"{genre}.{i}.wav", frequency, seed=i)
+    call("create_spectrograms.py", "--features=mel", f"--data={folder}", "--workers=1")
+    call("split_dataset.py", f"--data={folder}", "--fractions=0.5,0.25,0.25")
+    call("time_model.py", f"--data={folder}", f"--models={folder / 'models'}", "--epochs=1", "--batch_size=4")
+    return folder / "models" / "time_model" / "mel"
+
+
+def call(script, *options):
+    done = subprocess.run([sys.executable, ROOT / script, *options], capture_output=True, text=True)
+    if done.returncode:
+        raise DataError(f"{script} failed: {done.stderr.strip()}")
+
+
+def compare(trained, song, repeats, picture):
+    recipe = trained.recipe
+    if recipe.feature != "mel":
+        raise CallError(f"the plain way here draws mel; {trained.folder} was trained on {recipe.feature}")
+    predicted = predict.predict_song(trained, song)
+    if predicted.pieces != 1:
+        raise CallError(f"{song} is {predicted.pieces} pieces of {recipe.seconds:g} s, not 1 {predicted.note}")
+
+    def decode_and_render():
+        return [images.render(piece.samples, recipe) for piece in audio.pieces(song, recipe.sr, recipe.seconds, True)]
+
+    ways = {
+        "ours": lambda: predict.predict_song(trained, song),
+        "decoding and transform alone": decode_and_render,
+        "plain": lambda: plain(trained.model, recipe, song, picture),
+    }
+    milliseconds = {name: [] for name in ways}
+    for turn in range(repeats + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if turn:  # the first warms up
+                milliseconds[name].append(1000 * (time.perf_counter() - started))
+    print(f"{trained.name}, pictures of {' x '.join(map(str, trained.model.input_shape[1:]))}, a song of {recipe.seconds:g} s")
+    print(f"{'way':30}{'median ms':>10}{'min..max':>16}{'to ours':>9}")
+    for name, values in milliseconds.items():
+        between, ratio = f"{min(values):.1f}..{max(values):.1f}", np.median(values) / np.median(milliseconds["ours"])
+        print(f"{name:30}{np.median(values):10.1f}{between:>16}{ratio:9.2f}")
+    started = time.perf_counter()
+    call("predict.py", song, f"--run={trained.folder}")
+    print(f"cold start of python predict.py: {time.perf_counter() - started:.1f} s")
+
+
+def plain(model, recipe, song, picture):
+    """Draw the spectrogram with matplotlib, read the picture back, ask `model.predict`: what tutorials do."""
+    bins, frames, channels = model.input_shape[1:]
+    y, sr = librosa.load(song, sr=recipe.sr, duration=recipe.seconds)
+    fmax = recipe.transform["fmax"] or None  # our 0 is librosa's None: half the rate
+    spectrogram = librosa.feature.melspectrogram(y=y, sr=sr, **recipe.transform | {"fmax": fmax})
+    plt.figure(figsize=(10, 4))
+    librosa.display.specshow(librosa.power_to_db(spectrogram, ref=np.max), sr=sr)
+    plt.axis("off")
+    plt.savefig(picture, bbox_inches="tight", pad_inches=0)
+    plt.close()
+    with Image.open(picture) as image:
+        levels = np.asarray(image.convert("L" if channels == 1 else "RGB").resize((frames, bins)), np.float32)
+    return model.predict(levels.reshape(1, bins, frames, channels), verbose=0)
+
+
+if __name__ == "__main__":
+    run(main)

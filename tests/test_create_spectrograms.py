@@ -1,0 +1,108 @@
+import csv
+import os
+
+from genre import index
+
+import pytest
+import soundfile
+from conftest import QUICK, SR, call, one_line_error, sine, write_songs
+
+
+def make(data, *options, code=0):
+    return call("create_spectrograms.py", f"--data={data}", *QUICK, *options, code=code)
+
+
+def pictures(data, feature="mel"):
+    return sorted(
+        path.relative_to(data / "dataset" / feature).as_posix() for path in (data / "dataset" / feature).glob("*/*")
+    )
+
+
+def test_bad_files_are_named_and_skipped_and_the_rest_is_made(tmp_path):
+    songs = write_songs(tmp_path / "genres", tracks=2)
+    (songs / "high" / "empty.wav").touch()
+    (songs / "high" / "page.mp3").write_text("<html>" * 99)
+    soundfile.write(songs / "low" / "short.wav", sine(440, 0.2), SR)
+    soundfile.write(songs / "low" / "silent.wav", sine(0, 1.0), SR)
+    (songs / "low" / "film.m4a").write_bytes(b"\0" * 99)
+    done = make(tmp_path)
+    assert "mel: 6 pictures of 6 tracks in 3 genres" in done.stdout
+    assert "skipped 5 of 11 tracks" in done.stdout
+    assert done.stdout.strip().splitlines()[-1] == f"wrote {tmp_path / 'dataset' / 'mel'}"
+    with open(tmp_path / "dataset" / "mel" / "skipped.csv", newline="") as file:
+        reasons = {os.path.basename(row["file"]): row["reason"] for row in csv.DictReader(file)}
+    assert sorted(reasons) == ["empty.wav", "film.m4a", "page.mp3", "short.wav", "silent.wav"]
+    assert reasons["empty.wav"] == "an empty file"
+    assert reasons["short.wav"] == "0.2 s long, shorter than 95% of a piece of 1 s"
+    assert reasons["silent.wav"] == "silent from 0 s to 1 s"
+    make(tmp_path, "--strict", code=1)
+
+
+def test_a_long_track_gives_numbered_pieces_with_their_times(tmp_path):
+    write_songs(tmp_path / "genres", ("high",), tracks=1, seconds=3.5)
+    make(tmp_path)
+    assert pictures(tmp_path) == [f"high/high.00000.00{i}.png" for i in range(3)]
+    rows = index.read(tmp_path / "dataset" / "mel")
+    assert [(row.track, row.start, row.seconds) for row in rows] == [("high/high.00000", i, 1.0) for i in range(3)]
+
+
+def test_a_second_run_keeps_what_is_there_and_follows_the_songs(tmp_path):
+    songs = write_songs(tmp_path / "genres", ("high", "low"), tracks=3)
+    make(tmp_path)
+    folder = tmp_path / "dataset" / "mel"
+    stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*/*.png")}
+    (songs / "high" / "high.00000.wav").unlink()
+    soundfile.write(songs / "low" / "low.00001.wav", sine(300, 2.0), SR)
+    (folder / "low" / "low.00002.png").unlink()
+    make(tmp_path)
+    assert pictures(tmp_path) == [
+        "high/high.00001.png",
+        "high/high.00002.png",
+        "low/low.00000.png",
+        "low/low.00001.000.png",
+        "low/low.00001.001.png",
+        "low/low.00002.png",
+    ]
+    kept = [path for path, stamp in stamps.items() if path.exists() and path.stat().st_mtime_ns == stamp]
+    assert sorted(path.name for path in kept) == ["high.00001.png", "high.00002.png", "low.00000.png"]
+    assert [row.file for row in index.read(folder)] == pictures(tmp_path)
+
+
+def test_another_recipe_or_other_music_needs_overwrite(tmp_path):
+    write_songs(tmp_path / "genres", ("high", "low"), tracks=1)
+    make(tmp_path)
+    options = ("--features=mel", f"--data={tmp_path}", *QUICK, "--n_mels=20")
+    assert "n_mels 16 against 20" in one_line_error("create_spectrograms.py", *options, code=1)
+    make(tmp_path, "--n_mels=20", "--overwrite")
+    assert index.read_recipe(tmp_path / "dataset" / "mel").transform["n_mels"] == 20
+    write_songs(tmp_path / "other", ("noise",), tracks=1)
+    options = (*options, f"--audio_files_path={tmp_path / 'other'}")
+    assert "was made of other music" in one_line_error("create_spectrograms.py", *options, code=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--features=mels"], "no feature 'mels'; there are mel, chroma_stft"),
+        (["--features="], "--features is empty"),
+        (["--features=chroma_stft", "--n_mels=20"], "--n_mels changes nothing"),
+        (["--seconds=-1"], "--seconds"),
+        (["--audio_files_path=nowhere"], "no folder nowhere"),
+    ],
+)
+def test_a_wrong_call_is_one_line(tmp_path, options, message):
+    assert message in one_line_error("create_spectrograms.py", *options, cwd=tmp_path, code=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_songs_or_only_bad_ones_is_one_line(tmp_path):
+    (tmp_path / "genres" / "rock").mkdir(parents=True)
+    assert "put one folder per genre there" in one_line_error("create_spectrograms.py", f"--data={tmp_path}", code=1)
+    (tmp_path / "genres" / "rock" / "a.wav").touch()
+    assert "not one of 1 files" in one_line_error("create_spectrograms.py", f"--data={tmp_path}", *QUICK, code=1)
+
+
+def test_a_picture_does_not_depend_on_the_other_features_of_the_call(tmp_path, split_data):
+    call("create_spectrograms.py", f"--data={split_data}", f"--dataset_path={tmp_path}", *QUICK)
+    for path in tmp_path.glob("mel/*/*.png"):
+        assert path.read_bytes() == (split_data / "dataset" / path.relative_to(tmp_path)).read_bytes()

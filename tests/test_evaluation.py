@@ -1,0 +1,60 @@
+import json
+
+from genre import evaluation
+from genre.index import Row
+
+import numpy as np
+import pytest
+
+CLASSES = ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "low", "high"),  # from published accuracies: 83.45, 77.58 and 54.14 % of 290; 83 % of 100
+    [(242, 290, 78.7, 87.3), (225, 290, 72.4, 82.0), (157, 290, 48.4, 59.8), (83, 100, 74.5, 89.1)],
+)
+def test_intervals_are_wilsons(correct, total, low, high):
+    assert np.round(100 * np.array(evaluation.accuracy_interval(correct, total)), 1).tolist() == [low, high]
+
+
+def test_the_pieces_of_a_track_are_averaged():
+    rows = [Row(f"{i}.png", track, ("a",)) for i, track in enumerate(["y", "x", "y", "x"])]
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]])
+    tracks, y, averaged = evaluation.average_tracks(rows, np.array([0, 1, 0, 1]), probabilities)
+    assert tracks == ["x", "y"]
+    assert y.tolist() == [1, 0]
+    np.testing.assert_allclose(averaged, [[0.3, 0.7], [0.6, 0.4]])
+
+
+def test_scores_of_a_known_case():
+    y = np.array([0, 0, 0, 1, 1])
+    probabilities = np.eye(3)[[0, 0, 1, 1, 2]]
+    scores = evaluation.scores(y, probabilities, CLASSES)
+    assert scores["accuracy"] == pytest.approx(3 / 5)
+    assert scores["majority_accuracy"] == pytest.approx(3 / 5)
+    assert scores["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert scores["macro_f1"] == pytest.approx((4 / 5 + 1 / 2) / 2)  # c has no track
+    assert scores["per_class"]["a"] == {
+        "precision": 1.0,
+        "recall": pytest.approx(2 / 3),
+        "f1": pytest.approx(0.8),
+        "tracks": 3,
+    }
+    assert np.isfinite(scores["log_loss"])
+
+
+def test_a_run_gets_its_files_for_every_subset(tmp_path):
+    rows = [Row(f"{i}.png", f"g/{i}", ("a",)) for i in range(3)]
+    predicted = {s: (rows, np.array([0, 1, 2]), np.eye(3)[[0, 1, k]]) for s, k in (("validation", 1), ("test", 2))}
+    results = evaluation.write(tmp_path, predicted, CLASSES, "title")
+    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(json.dumps(results))
+    assert (tmp_path / "predictions.csv").read_text().splitlines()[:4] == [
+        "track,subset,truth,prediction,a,b,c",
+        "g/0,validation,a,a,1.000000,0.000000,0.000000",
+        "g/1,validation,b,b,0.000000,1.000000,0.000000",
+        "g/2,validation,c,b,0.000000,1.000000,0.000000",
+    ]
+    confusion = (tmp_path / "confusion_matrix.csv").read_text().splitlines()
+    assert confusion == ["true \\ predicted,a,b,c", "a,1,0,0", "b,0,1,0", "c,0,0,1"]  # of test, where there is one
+    assert results["test"]["accuracy"] == 1.0
+    assert results["validation"]["accuracy"] == pytest.approx(2 / 3)

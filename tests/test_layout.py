@@ -1,0 +1,68 @@
+"""The house rules that a machine can check."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ARCHITECTURES, ROOT, call
+
+LIGHT = [
+    "audio",
+    "command_line",
+    "datasets.folder",
+    "evaluation",
+    "features",
+    "files",
+    "images",
+    "index",
+    "plots",
+    "splits",
+]
+SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
+SOURCES = sorted([*ROOT.glob("*.py"), *ROOT.glob("genre/**/*.py"), *ROOT.glob("benchmarks/*.py")])
+
+
+def test_modules_that_need_no_network_never_import_keras_or_tensorflow():
+    modules = [f"genre.{name}" for name in LIGHT] + [
+        "genre.runs",
+        "create_spectrograms",
+        "split_dataset",
+        "predict",
+        "demo",
+    ]
+    code = f"import sys, {', '.join(modules)}; sys.exit(' '.join({{'keras', 'tensorflow'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_is_no_list_of_architectures():
+    for path in SOURCES:
+        others = [name for name in ARCHITECTURES if name in path.read_text(encoding="utf-8") and name != path.stem]
+        assert len(others) < 3, f"{path} names {others}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_module_says_what_it_is_and_no_function_is_longer_than_a_screen(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    assert path.stem not in ("utils", "helpers", "common")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno - node.lineno < 60, node.name
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_is_short_and_ends_with_its_main(name):
+    lines = (ROOT / f"{name}.py").read_text(encoding="utf-8").splitlines()
+    assert 25 <= len(lines) <= 60
+    assert lines[-2] == 'if __name__ == "__main__":'
+    assert lines[-1].startswith("    main(build_model")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_helps_and_shows_its_defaults(script):
+    done = call(script, "--help")
+    assert done.stdout.startswith("usage: " + script)
+    assert "default:" in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,48 @@
+import itertools
+
+from genre import plots
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+LONG = ["singer-songwriter", "drum and bass", "hip hop", "international", "old-time / historic", "easy listening"]
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were saved."""
+    saved = []
+    original = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: saved.append(self) or original(self, *a, **k))
+    return saved
+
+
+@pytest.mark.parametrize("count", [2, 10, 40])
+def test_no_label_of_a_confusion_matrix_overlaps_another(tmp_path, figures, count):
+    names = [f"{LONG[i % len(LONG)]} {i}" for i in range(count)]
+    counts = 100 * np.eye(count, dtype=int)
+    plots.confusion_matrix(counts, names, "a_model, mel, validation\naccuracy 50.0 %", tmp_path / "a.png")
+    axes = figures[0].axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == names
+    rows = [label.get_window_extent() for label in axes.get_yticklabels()]
+    cells = [text.get_window_extent() for text in axes.texts]
+    for boxes in (rows, cells):
+        assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    apart = np.diff([label.get_window_extent().x1 for label in axes.get_xticklabels()])
+    assert apart.min() > axes.get_xticklabels()[0].get_fontsize() * figures[0].dpi / 72  # turned: a line height apart
+    page, title = figures[0].bbox, figures[0]._suptitle.get_window_extent()
+    for box in [*rows, *(label.get_window_extent() for label in axes.get_xticklabels()), title]:
+        assert page.x0 <= box.x0 < box.x1 <= page.x1
+        assert page.y0 <= box.y0 < box.y1 <= page.y1
+
+
+def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, figures):
+    rows = [{"epoch": i, "loss": 1 / i, "accuracy": 0.5, "val_loss": 2 / i, "val_accuracy": 0.4} for i in (1, 2, 3)]
+    plots.history(rows, 2, "a_model, mel", tmp_path / "a.png")
+    loss, accuracy = figures[0].axes
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
+    assert [text.get_text() for text in loss.get_legend().texts] == ["training", "validation", "kept: epoch 2"]
+    assert loss.lines[1].get_ydata().tolist() == [2.0, 1.0, pytest.approx(2 / 3)]
+    assert Image.open(tmp_path / "a.png").size == (1500, 600)

@@ -1,0 +1,59 @@
+import json
+import shutil
+import subprocess
+import sys
+
+from genre import images, inputs, runs
+from genre.command_line import CallError, DataError
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+
+def test_a_song_is_rendered_as_its_training_picture_was(split_data, trained_run):
+    """The cause of "always says classical" elsewhere: another rendering in prediction than in training."""
+    from genre import audio, index
+
+    run = runs.read(trained_run)
+    folder = split_data / "images" / "mel"
+    for row in index.subset_rows(folder, "test"):
+        (piece,) = audio.pieces(split_data / "genres" / f"{row.track}.wav", run.recipe.sr, run.recipe.seconds)
+        np.testing.assert_array_equal(run.render(piece.samples), images.read(folder / row.file))
+
+
+def test_a_loaded_run_repeats_the_predictions_it_was_written_with(split_data, trained_run):
+    run = runs.read(trained_run)
+    pictures = inputs.load(split_data / "images" / "mel", "test", run.classes)
+    lines = [line.split(",") for line in (trained_run / "predictions.csv").read_text().splitlines()]
+    written = {line[0]: [float(cell) for cell in line[4:]] for line in lines if line[1] == "test"}
+    predicted = run.predict(pictures.x)
+    np.testing.assert_allclose(predicted, [written[row.track] for row in pictures.rows], atol=2e-6)
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_run_is_read_without_tensorflow(trained_run):
+    code = "import sys; from genre import runs; runs.read(sys.argv[1]).recipe; assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, trained_run], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_what_is_no_run_is_refused_with_what_there_is(tmp_path, trained_run):
+    with pytest.raises(CallError, match="no run at .*; train one with: python time_model"):
+        runs.read(tmp_path)
+    with pytest.raises(CallError, match="below it there is .*mel"):
+        runs.read(trained_run.parent)
+    copy = shutil.copytree(trained_run, tmp_path / "copy")
+    (copy / runs.MODEL).write_bytes(b"no model")
+    with pytest.raises(DataError, match=r"model\.keras cannot be loaded"):
+        _ = runs.read(copy).model
+    (copy / runs.RUN).write_text("{")
+    with pytest.raises(DataError, match=r"run\.json is damaged"):
+        runs.read(copy)
+
+
+def test_a_run_records_how_to_repeat_it(trained_run):
+    info = json.loads((trained_run / runs.RUN).read_text())
+    assert info["command"].startswith("time_model.py --data=")
+    for key in ("seed", "versions", "git_commit", "index_fingerprint", "recipe", "seconds", "training", "images_path"):
+        assert key in info
+    assert info["recipe"]["transform"]["n_mels"] == 16

@@ -1,0 +1,251 @@
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import time_model
+from genre import epochs, runs, training
+from genre.backend import keras
+from genre.command_line import CallError, DataError
+
+import numpy as np
+import pytest
+from conftest import ROOT, call, one_line_error, write_pictures
+
+
+def arguments(folder, *options):
+    images_path = folder / "images"
+    if not images_path.is_dir():
+        write_pictures(images_path / "mel", counts=[("train", 8), ("validation", 4), ("test", 4)])
+    common = [f"--images_path={images_path}", f"--models={folder / 'models'}", "--batch_size=5", "--filter_frames=4"]
+    return training._parser(time_model.build_model, {}).parse_args([*common, *options])
+
+
+def train(folder, *options):
+    return training.train(time_model.build_model, "mel", arguments(folder, *options))
+
+
+def weights(run):
+    return runs.read(run).model.get_weights()
+
+
+def history(run):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in epochs.read_history(run)]
+
+
+@pytest.fixture
+def killed_after_2_epochs(tmp_path, monkeypatch):
+    """A folder in which a training of 5 epochs was stopped when its third began."""
+
+    def stop(self, epoch, logs=None):
+        self.started = time.monotonic()
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(epochs.KeepEpochs, "on_epoch_begin", stop)
+        train(tmp_path, "--epochs=5")
+    return tmp_path
+
+
+def test_a_run_holds_all_that_the_contract_names(tmp_path):
+    run = train(tmp_path, "--epochs=2")
+    assert run == tmp_path / "models" / "time_model" / "mel"
+    assert sorted(path.name for path in run.iterdir()) == [
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "history.csv",
+        "history.png",
+        "metrics.json",
+        "model.keras",
+        "model.weights.h5",
+        "predictions.csv",
+        "run.json",
+    ]
+    assert [path.name for path in run.parent.iterdir()] == ["mel"]  # nothing unfinished is left
+    info = json.loads((run / "run.json").read_text())
+    assert info["classes"] == ["a", "b"]
+    assert info["tracks"] == {"train": 16, "validation": 8}
+    assert info["hyperparameters"] == {"filters": 32, "filter_frames": 4, "dropout": 0.5}
+    with open(run / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["subset"] for row in rows] == ["validation"] * 8 + ["test"] * 8
+    assert all(float(row["a"]) + float(row["b"]) == pytest.approx(1, abs=1e-5) for row in rows)
+
+
+def test_its_two_weight_files_hold_the_same(tmp_path):
+    run = train(tmp_path, "--epochs=1")
+    model = runs.read(run).model
+    before = model.get_weights()
+    model.load_weights(run / runs.WEIGHTS)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(tmp_path):
+    first, again, other = (
+        train(tmp_path, "--epochs=3", f"--run_name={name}", f"--seed={seed}")
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert history(first) == history(again)
+    assert all((a == b).all() for a, b in zip(weights(first), weights(again), strict=True))
+    assert any((a != b).any() for a, b in zip(weights(first), weights(other), strict=True))
+
+
+def test_the_best_validation_epoch_is_kept(tmp_path):
+    rows = [(0.5, 1.0), (0.7, 0.9), (0.7, 0.8), (0.6, 0.1)]
+    made = [{"epoch": i + 1, "val_accuracy": a, "val_loss": loss} for i, (a, loss) in enumerate(rows)]
+    assert epochs.best_epoch(made) == 3
+    assert not epochs.out_of_patience(made, 2)
+    assert epochs.out_of_patience(made, 1)
+    run = train(tmp_path, "--epochs=6", "--learning_rate=0.01")
+    info, metrics = json.loads((run / "run.json").read_text()), json.loads((run / "metrics.json").read_text())
+    assert metrics["validation"]["piece_accuracy"] == pytest.approx(max(row["val_accuracy"] for row in history(run)))
+    assert info["best_epoch"] == epochs.best_epoch(epochs.read_history(run))
+
+
+def test_patience_stops_early(tmp_path):
+    run = train(tmp_path, "--epochs=50", "--patience=2", "--learning_rate=0.01")
+    assert len(history(run)) == epochs.best_epoch(epochs.read_history(run)) + 2 < 50
+
+
+def test_a_killed_training_resumes_as_if_it_had_not_been(killed_after_2_epochs):
+    unbroken = train(killed_after_2_epochs, "--epochs=5", "--run_name=unbroken")
+    resumed = train(killed_after_2_epochs, "--epochs=5", "--resume")
+    assert len(history(resumed)) == 5
+    assert history(resumed) == history(unbroken)
+    for a, b in zip(weights(resumed), weights(unbroken), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_unfinished_training_is_neither_lost_nor_mixed_with_another(killed_after_2_epochs):
+    with pytest.raises(CallError, match="unfinished training of 2 epochs; add --resume or --overwrite"):
+        train(killed_after_2_epochs, "--epochs=5")
+    with pytest.raises(CallError, match=r"learning_rate 0\.001 there, 0\.01 now"):
+        train(killed_after_2_epochs, "--epochs=5", "--resume", "--learning_rate=0.01")
+    assert len(history(train(killed_after_2_epochs, "--epochs=3", "--overwrite"))) == 3
+
+
+def test_a_damaged_state_is_one_line(killed_after_2_epochs):
+    state = killed_after_2_epochs / "models" / "time_model" / ".mel.unfinished" / epochs.STATE.format(2)
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(DataError, match="is damaged.*--overwrite starts the training anew"):
+        train(killed_after_2_epochs, "--epochs=5", "--resume")
+
+
+def test_sigkill_in_mid_run_loses_no_finished_epoch(tmp_path):
+    arguments(tmp_path)
+    options = [
+        f"--images_path={tmp_path / 'images'}",
+        f"--models={tmp_path / 'models'}",
+        "--epochs=500",
+        "--patience=500",
+    ]
+    running = subprocess.Popen([sys.executable, ROOT / "time_model.py", *options], stdout=subprocess.DEVNULL)
+    unfinished = tmp_path / "models" / "time_model" / ".mel.unfinished"
+    while len(epochs.read_history(unfinished)) < 3:
+        time.sleep(0.05)
+        assert running.poll() is None
+    running.kill()
+    assert running.wait() == -signal.SIGKILL if sys.platform != "win32" else running.wait()
+    kept = epochs.read_history(unfinished)
+    assert len(kept) >= 3
+    assert not (tmp_path / "models" / "time_model" / "mel").exists()
+    resumed = subprocess.Popen(
+        [sys.executable, ROOT / "time_model.py", *options, "--resume"], stdout=subprocess.PIPE, text=True
+    )
+    while len(epochs.read_history(unfinished)) <= len(kept):
+        time.sleep(0.05)
+        assert resumed.poll() is None
+    resumed.kill()
+    resumed.wait()
+    assert epochs.read_history(unfinished)[: len(kept)] == kept
+
+
+def test_a_finished_run_is_kept_unless_overwritten(tmp_path, capsys):
+    run = train(tmp_path, "--epochs=1")
+    stamp = (run / "run.json").stat().st_mtime_ns
+    assert train(tmp_path, "--epochs=1") == run
+    assert "is finished already" in capsys.readouterr().out
+    assert (run / "run.json").stat().st_mtime_ns == stamp
+    with pytest.raises(CallError, match=r"other settings \(epochs 1 there, 2 now\); --overwrite"):
+        train(tmp_path, "--epochs=2")
+    nested = train(tmp_path, "--epochs=2", "--run_name=variant")
+    assert nested == run / "variant"
+    assert len(history(train(tmp_path, "--epochs=2", "--overwrite"))) == 2
+    assert (nested / "run.json").is_file()  # replacing a run leaves the runs below it
+
+
+def test_other_pictures_are_another_run(tmp_path):
+    train(tmp_path, "--epochs=1")
+    (tmp_path / "images" / "mel" / "train" / "a" / "train0.png").unlink()
+    with pytest.raises(CallError, match="index_fingerprint"):
+        train(tmp_path, "--epochs=1")
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16", "auto"])
+def test_whatever_the_precision_the_saved_model_is_float32(tmp_path, precision):
+    run = train(tmp_path, "--epochs=1", f"--precision={precision}")
+    model = runs.read(run).model
+    assert {layer.compute_dtype for layer in model.get_layer("time_model").layers} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_init_from_copies_layers_of_one_name_and_shape(tmp_path):
+    source = train(tmp_path, "--epochs=1")
+    args = arguments(tmp_path, f"--init_from={source}", "--run_name=warm", "--epochs=1", "--learning_rate=1e-30")
+    run = training.train(time_model.build_model, "mel", args)
+    warm, cold = (
+        runs.read(r).model.get_layer("time_model").get_layer("time_filters").get_weights()[0] for r in (run, source)
+    )
+    np.testing.assert_array_equal(warm, cold)
+    other = arguments(tmp_path, f"--init_from={source}", "--run_name=other", "--filters=7", "--epochs=1")
+    with pytest.raises(CallError, match="no layer of .* has the name and shape of one here"):
+        training.train(time_model.build_model, "mel", other)
+
+
+def test_a_loss_that_is_no_number_stops_the_training_with_what_to_do(tmp_path):
+    with pytest.raises(DataError, match="the loss is nan in epoch .*smaller --learning_rate"):
+        train(tmp_path, "--epochs=20", "--learning_rate=1e30", "--optimizer=sgd")
+
+
+def test_pictures_without_a_recipe_train_and_predict_refuses_audio(tmp_path, capsys):
+    run = train(tmp_path, "--epochs=1")
+    assert "recipe unknown" in capsys.readouterr().out
+    (tmp_path / "song.wav").touch()
+    error = one_line_error("predict.py", tmp_path / "song.wav", f"--run={run}", code=1)
+    assert "trained on pictures without a recipe.json (recipe unknown)" in error
+
+
+def test_test_pictures_are_read_once_after_training(tmp_path, monkeypatch):
+    read = []
+    original = training.inputs.load
+    monkeypatch.setattr(
+        training.inputs, "load", lambda f, subset, *a, **k: read.append(subset) or original(f, subset, *a, **k)
+    )
+    fitted = training._fit
+    monkeypatch.setattr(training, "_fit", lambda *a: read.append("fit") or fitted(*a))
+    train(tmp_path, "--epochs=1")
+    assert read == ["train", "validation", "fit", "test"]
+
+
+def test_bad_folders_are_one_line_each(tmp_path):
+    write_pictures(tmp_path / "images" / "mel", classes=("a", "b"))
+    options = (f"--images_path={tmp_path / 'images'}", f"--models={tmp_path / 'models'}", "--epochs=1")
+    assert "no pictures of 'cqt'" in one_line_error("time_model.py", *options, "--features=cqt", code=2)
+    assert "no folder" in one_line_error("time_model.py", f"--data={tmp_path / 'none'}", code=2)
+    (tmp_path / "images" / "mel" / "train" / "a" / "train0.png").write_bytes(b"broken")
+    assert "train0.png is not a readable picture" in one_line_error("time_model.py", *options, code=1)
+    shutil.rmtree(tmp_path / "images" / "mel" / "train" / "a")
+    (tmp_path / "images" / "mel" / "train" / "a").mkdir()
+    assert "has no pictures of a" in one_line_error("time_model.py", *options, code=1)
+    assert "unrecognized arguments: --epoch=1" in one_line_error("time_model.py", "--epoch=1", code=2)
+    assert not (tmp_path / "models").exists()
+
+
+def test_several_features_train_one_after_the_other(split_data, tmp_path):
+    call("time_model.py", "--features=mel,chroma_stft", f"--data={split_data}", f"--models={tmp_path}", "--epochs=1")
+    assert sorted(path.name for path in (tmp_path / "time_model").iterdir()) == ["chroma_stft", "mel"]
