@@ -98,12 +98,12 @@ def _prepare(target, recipe, tracks, overwrite):
             f"{target} was made of other music ({min(gone)} ...); give another --dataset_path or --overwrite"
         )
     target.mkdir(parents=True, exist_ok=True)
-    if overwrite and there != recipe:  # the old pictures must not stand beside the new recipe
-        _remove(target, [row for rows in known.values() for row in rows])
-        index.write(target, [])
+    for track in known if overwrite else gone:
+        _remove(target, known[track])
+    kept = {} if overwrite else {track: rows for track, rows in known.items() if track not in gone}
+    index.write(target, [row for rows in kept.values() for row in rows])
     files.write_text(target / index.RECIPE, recipe.to_json())
-    _remove(target, [row for track in gone for row in known[track]])
-    return {} if overwrite else {track: rows for track, rows in known.items() if track not in gone}
+    return kept
 
 
 def _remove(target, rows):
@@ -136,6 +136,11 @@ def _make_all(tracks, recipes, dataset_path, known, colormap, workers):
             if time.monotonic() - saved > SAVE_EVERY:
                 _save_indexes(dataset_path, rows, known, done)
                 saved = time.monotonic()
+    except joblib.externals.loky.process_executor.TerminatedWorkerError:
+        raise DataError(
+            "a worker process died, perhaps for lack of memory; what was finished is kept: call again to go on, "
+            "with --workers=1 if it dies again"
+        ) from None
     finally:
         progress.close()
         _save_indexes(dataset_path, rows, known, done)
@@ -174,10 +179,13 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
                 for feature, recipe in missing.items():
                     images.save(dataset_path / feature / file, images.render(piece.samples, recipe), recipe, colormap)
                     made[feature].append(_row(track, file, piece, audio_hash))
-    except audio.AudioError as error:
+    except OSError:  # no space, no permission: not the song's fault, and the next song would fare no better
+        raise
+    except Exception as error:  # whatever one song does to a decoder or a transform, the run goes on
         for feature, rows in made.items():
             _remove(dataset_path / feature, rows)
-        return track, {feature: [] for feature in recipes}, [str(error)]
+        reason = str(error) if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {error}"
+        return track, {feature: [] for feature in recipes}, [reason]
     for feature, before in known.items():  # the track has changed and has fewer pieces now
         kept = {row.file for row in made[feature]}
         _remove(dataset_path / feature, [row for row in before or [] if row.file not in kept])

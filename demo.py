@@ -13,7 +13,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-from genre.command_line import CallError, Parser, positive, run
+from genre.command_line import CallError, Parser, natural, positive, run
 
 import numpy as np
 import soundfile
@@ -113,8 +113,6 @@ STYLES = {
 
 def main():
     args = _parser().parse_args()
-    if args.seed < 0:
-        raise CallError(f"expected a --seed of 0 or more, not {args.seed}")
     data, run_path = Path(args.data).as_posix(), Path(args.models, "time_model", "mel").as_posix()
     write_corpus(Path(data, "genres"), args.tracks, args.seed)
     call("create_spectrograms.py", "--features=mel", f"--seconds={TRACK_SECONDS}", f"--data={data}")
@@ -140,7 +138,7 @@ def _parser():
     parser.add_argument("--models", default="models/demo", help="folder for the run")
     parser.add_argument("--tracks", type=positive, default=30, help="tracks per style")
     parser.add_argument("--epochs", type=positive, default=20, help="passes over the training pictures")
-    parser.add_argument("--seed", type=int, default=0, help="another seed is other music")
+    parser.add_argument("--seed", type=natural, default=0, help="another seed is other music")
     return parser
 
 

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from genre import files, index, splits
-from genre.command_line import DataError, Parser, run
+from genre.command_line import DataError, Parser, natural, run
 from genre.index import SUBSETS
 
 MAKE_PICTURES = "python create_spectrograms.py --features=mel"
@@ -54,7 +54,7 @@ def _parser():
     parser.add_argument("--images_path", metavar="FOLDER", help="where <feature>/train/ goes, if not <data>/images")
     parser.add_argument("--fractions", default="0.7,0.1,0.2", help="shares of train, validation and test")
     parser.add_argument("--split_file", metavar="PATH", help="a CSV (track, subset) or a folder of three lists instead")
-    parser.add_argument("--seed", type=int, default=0, help="another seed is another split")
+    parser.add_argument("--seed", type=natural, default=0, help="another seed is another split")
     return parser
 
 

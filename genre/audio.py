@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+from pathlib import Path
 from typing import NamedTuple
 
 from genre.command_line import DataError
@@ -90,7 +91,7 @@ def _blocks(path, sr):
                 yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
     except soundfile.LibsndfileError as error:
         with contextlib.suppress(OSError):
-            if path.stat().st_size == 0:
+            if Path(path).stat().st_size == 0:
                 raise AudioError("an empty file") from None
         reason = error.error_string.strip().rstrip(".")
         raise AudioError(f"cannot be decoded ({reason}); if it plays elsewhere, convert it to WAV or FLAC") from None

@@ -83,6 +83,14 @@ def positive(text):
     return number
 
 
+def natural(text):
+    """A whole number of at least 0, for argparse's `type`."""
+    number = int(text)
+    if not 0 <= number < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, not {text}")
+    return number
+
+
 def positive_float(text):
     """A finite number above 0, for argparse's `type`."""
     number = float(text)

@@ -19,6 +19,7 @@ from genre.command_line import (
     Parser,
     add_option,
     names,
+    natural,
     parameters,
     positive,
     positive_float,
@@ -74,7 +75,7 @@ def _parser(build_model, defaults):
     fit.add_argument(
         "--precision", choices=PRECISIONS, default="float32", help="auto: the fastest this machine is made for"
     )
-    fit.add_argument("--seed", type=int, default=0, help="of initial weights, shuffling and dropout")
+    fit.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling and dropout")
     fit.add_argument(
         "--init_from", default="", metavar="RUN,RUN", help="start the layers of the same name and shape from runs"
     )
@@ -129,6 +130,7 @@ def train(build_model, feature, args):
 
 
 def _plan(build_model, feature, args):
+    _optimizer(args)  # a wrong name is known before any picture is read
     folder = inputs.feature_folder(args.images_path or Path(args.data, "images"), feature)
     classes = inputs.class_list(folder)
     recipe = index.read_recipe(folder)
@@ -214,7 +216,11 @@ def _assemble(plan):
     training pictures, one mean and variance per channel.
     """
     shape, classes = tuple(plan.settings["input_shape"]), plan.settings["classes"]
-    core = plan.build_model(shape, len(classes), **_keywords(plan))
+    try:
+        core = plan.build_model(shape, len(classes), **_keywords(plan))
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise CallError(f"{plan.settings['script']} cannot be built with {_keywords(plan)}: {reason}") from None
     if core.output_shape != (None, len(classes)):
         raise CallError(f"build_model should end in {len(classes)} logits; it ends in {core.output_shape}")
     core.name = plan.settings["script"]
@@ -267,6 +273,9 @@ def _print_plan(plan, model, precision, copied):
     weights = model.get_layer(plan.settings["script"]).count_params()
     if plan.settings["recipe"] is None:
         print(f"{plan.folder} has no recipe.json: recipe unknown, so this run cannot predict audio files")
+    for subset, pictures in plan.pictures.items():
+        if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in pictures.rows}):
+            print(f"warning: {subset} has no pictures of {', '.join(missing)}")
     for source, layer_names in copied.items():
         print(f"{', '.join(layer_names)} started from {source}")
     print(
@@ -279,8 +288,7 @@ def _print_plan(plan, model, precision, copied):
 def _fit(plan, model, unfinished, history):
     """Fit until the epochs or the patience run out. Returns the history."""
     args, train_set = plan.args, plan.pictures["train"]
-    optimizer = keras.optimizers.get({"class_name": args.optimizer, "config": _optimizer_config(args)})
-    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.compile(_optimizer(args), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     model.optimizer.build(model.trainable_variables)
     if history:
         epochs.restore_state(model, unfinished / epochs.STATE.format(len(history)))
@@ -301,9 +309,12 @@ def _fit(plan, model, unfinished, history):
     return keeper.history
 
 
-def _optimizer_config(args):
-    config = {"learning_rate": args.learning_rate}
-    return config | {"weight_decay": args.weight_decay} if args.weight_decay else config
+def _optimizer(args):
+    config = {"learning_rate": args.learning_rate} | ({"weight_decay": args.weight_decay} if args.weight_decay else {})
+    try:
+        return keras.optimizers.get({"class_name": args.optimizer, "config": config})
+    except ValueError:
+        raise CallError(f"Keras has no optimizer {args.optimizer!r}; try adam, adamw, sgd or rmsprop") from None
 
 
 def _write(plan, model, history, precision, unfinished):

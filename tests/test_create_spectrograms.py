@@ -1,7 +1,10 @@
 import csv
 import os
 
-from genre import index
+import create_spectrograms
+from genre import images, index
+from genre.datasets import folder
+from genre.features import Recipe
 
 import pytest
 import soundfile
@@ -93,6 +96,18 @@ def test_another_recipe_or_other_music_needs_overwrite(tmp_path):
 def test_a_wrong_call_is_one_line(tmp_path, options, message):
     assert message in one_line_error("create_spectrograms.py", *options, cwd=tmp_path, code=2)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_song_that_breaks_a_transform_is_skipped_and_a_full_disk_is_not(tmp_path, monkeypatch):
+    (song, *_) = folder.tracks(write_songs(tmp_path / "genres", ("high",), tracks=1))
+    recipes = {"mel": Recipe.of("mel", SR, 1.0, n_fft=512)}
+    (tmp_path / "mel" / "high").mkdir(parents=True)
+    monkeypatch.setattr(images, "render", lambda *_: 1 / 0)
+    _, made, reasons = create_spectrograms.make_pictures(song, recipes, tmp_path, {"mel": None})
+    assert (made, reasons) == ({"mel": []}, ["ZeroDivisionError: division by zero"])
+    monkeypatch.setattr(images, "render", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        create_spectrograms.make_pictures(song, recipes, tmp_path, {"mel": None})
 
 
 def test_a_folder_without_songs_or_only_bad_ones_is_one_line(tmp_path):

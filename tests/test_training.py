@@ -243,7 +243,14 @@ def test_bad_folders_are_one_line_each(tmp_path):
     (tmp_path / "images" / "mel" / "train" / "a").mkdir()
     assert "has no pictures of a" in one_line_error("time_model.py", *options, code=1)
     assert "unrecognized arguments: --epoch=1" in one_line_error("time_model.py", "--epoch=1", code=2)
+    assert "Keras has no optimizer 'adma'" in one_line_error("time_model.py", *options, "--optimizer=adma", code=2)
+    assert "--seed" in one_line_error("time_model.py", *options, "--seed=-1", code=2)
     assert not (tmp_path / "models").exists()
+
+
+def test_hyperparameters_that_cannot_be_built_are_one_line(tmp_path):
+    with pytest.raises(CallError, match="time_model cannot be built with .*'filters': 0"):
+        train(tmp_path, "--filters=0")
 
 
 def test_several_features_train_one_after_the_other(split_data, tmp_path):
