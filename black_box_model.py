@@ -35,4 +35,4 @@ def build_model(
 
 
 if __name__ == "__main__":
-    main(build_model)
+    main(build_model, largest_size="40x80")

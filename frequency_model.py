@@ -29,4 +29,4 @@ def build_model(input_shape, num_classes, *, filters=32, filter_bins=32, dropout
 
 
 if __name__ == "__main__":
-    main(build_model)
+    main(build_model, largest_size="nativex400")

@@ -1,6 +1,7 @@
 """Two-layer CNN: two square convolutions and two dense layers, the plain image classifier.
 
-Source: Intelligent-Systems-MSc/Music-genre-classification, https://github.com/Intelligent-Systems-MSc (2021).
+Source: Intelligent Systems MSc, "Music genre classification", 2021,
+    https://github.com/Intelligent-Systems-MSc/Music-genre-classification.
 Input: (bins, frames, channels), one piece of a spectrogram.
 Output: (num_classes,) logits.
 Differs: the source reads 217 x 334 and 288 x 432 colour pictures, whose first dense layer has 35 and 61 million
@@ -33,4 +34,4 @@ def build_model(input_shape, num_classes, *, filters=(64, 32), units=(256, 124),
 
 
 if __name__ == "__main__":
-    main(build_model)
+    main(build_model, largest_size="128x200")

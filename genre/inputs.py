@@ -61,6 +61,11 @@ def class_list(folder):
     return classes
 
 
+def first_shape(folder):
+    """(bins, frames, channels) of the first training picture."""
+    return images.read(folder / index.subset_rows(folder, "train")[0].file).shape
+
+
 def load(folder, subset, classes, image_size=(None, None), like=None):
     """Decode a subset's pictures once, all of them into memory.
 

@@ -39,7 +39,8 @@ def main(build_model, **defaults):
     Args:
         build_model: (input_shape, num_classes, *, hyperparameters=defaults) -> uncompiled keras.Model that ends in
             num_classes logits. Its keyword-only parameters become options.
-        defaults: this script's own defaults of the common options, e.g. image_size="40x80".
+        defaults: this script's own defaults of the common options, e.g. learning_rate=1e-4, and `largest_size`, such
+            as "40x80": what larger pictures are reduced to where --image_size does not say otherwise.
     """
 
     def train_each_feature():
@@ -53,6 +54,7 @@ def main(build_model, **defaults):
 
 
 def _parser(build_model, defaults):
+    defaults = dict(defaults)
     parser = Parser(sys.modules[build_model.__module__].__doc__)
     own = parser.add_argument_group("this architecture")
     for name, (default, text) in parameters(build_model).items():
@@ -61,8 +63,11 @@ def _parser(build_model, defaults):
     data.add_argument("--features", default="mel", help="comma list; each gets a run of its own")
     data.add_argument("--data", default="data", help="folder that holds images/")
     data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
-    data.add_argument("--image_size", type=images.parse_size, default="native", metavar="BINSxFRAMES",
-                      help="size pictures are read at; 'native' keeps one side or both")  # fmt: skip
+    largest = defaults.pop("largest_size", "native")
+    text = "exact size that pictures are resized to, 'native' to keep a side or both "
+    text += f"(default: as they are, but at most {largest})" if largest != "native" else "(default: as they are)"
+    data.add_argument("--image_size", type=images.parse_size, metavar="BINSxFRAMES", help=text)
+    parser.set_defaults(largest_size=images.parse_size(largest))
     fit = parser.add_argument_group("training")
     fit.add_argument("--epochs", type=positive, default=100, help="passes over the training pictures, at most")
     fit.add_argument(
@@ -134,8 +139,9 @@ def _plan(build_model, feature, args):
     folder = inputs.feature_folder(args.images_path or Path(args.data, "images"), feature)
     classes = inputs.class_list(folder)
     recipe = index.read_recipe(folder)
-    train_set = inputs.load(folder, "train", classes, args.image_size)
-    validation = inputs.load(folder, "validation", classes, args.image_size, train_set.x.shape[1:])
+    image_size = args.image_size or _reduced(inputs.first_shape(folder), args.largest_size)
+    train_set = inputs.load(folder, "train", classes, image_size)
+    validation = inputs.load(folder, "validation", classes, image_size, train_set.x.shape[1:])
     if validation is None:
         raise DataError(f"{folder / 'validation'} has no pictures; the best epoch is chosen on them")
     script = Path(sys.modules[build_model.__module__].__file__).stem
@@ -156,7 +162,7 @@ def _plan(build_model, feature, args):
         "hyperparameters": {name: getattr(args, name) for name in parameters(build_model)},
         "training": {name: getattr(args, name) for name in options},
         "seed": args.seed,
-        "image_size": images.size_text(args.image_size),
+        "image_size": images.size_text(image_size),
         "input_shape": train_set.x.shape[1:],
         "classes": classes,
         "recipe": recipe and dataclasses.asdict(recipe),
@@ -165,6 +171,11 @@ def _plan(build_model, feature, args):
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
     target = Path(args.models, script, feature, args.run_name)
     return Plan(build_model, args, settings, folder, target, {"train": train_set, "validation": validation})
+
+
+def _reduced(shape, largest):
+    """The size of pictures that are kept as they are up to the `largest` size."""
+    return tuple(most if most and side > most else None for side, most in zip(shape[:2], largest, strict=True))
 
 
 def _refuse_other(wanted, there, where):
@@ -259,7 +270,7 @@ def _init_from(model, sources):
             raise CallError(f"no layer of {source} has the name and shape of one here; it has {has}")
         for layer in fitting:
             mine[layer.name].set_weights(layer.get_weights())
-        copied[source] = [layer.name for layer in fitting]
+        copied[f"{source} ({found.info['feature']} at {found.info['image_size']})"] = [layer.name for layer in fitting]
     return copied
 
 
@@ -323,7 +334,8 @@ def _write(plan, model, history, precision, unfinished):
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     settings, best = plan.settings, epochs.best_epoch(history)
-    test = inputs.load(plan.folder, "test", settings["classes"], plan.args.image_size, tuple(settings["input_shape"]))
+    image_size, shape = images.parse_size(settings["image_size"]), tuple(settings["input_shape"])
+    test = inputs.load(plan.folder, "test", settings["classes"], image_size, shape)
     judged = {subset: p for subset, p in {**plan.pictures, "test": test}.items() if p and subset != "train"}
     predicted = {subset: (p.rows, p.y, runs.predict(model, p.x)) for subset, p in judged.items()}
     title = f"{settings['script']}, {settings['feature']}"

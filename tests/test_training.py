@@ -207,6 +207,18 @@ def test_init_from_copies_layers_of_one_name_and_shape(tmp_path):
         training.train(time_model.build_model, "mel", other)
 
 
+def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp_path):
+    assert training._reduced((128, 1292, 1), (40, 80)) == (40, 80)
+    assert training._reduced((12, 60, 1), (40, 80)) == (None, None)
+    assert training._reduced((128, 1292, 1), (None, 400)) == (None, 400)
+    args = arguments(tmp_path, "--epochs=1")
+    args.largest_size = (6, 50)
+    info = runs.read(training.train(time_model.build_model, "mel", args)).info
+    assert (info["image_size"], info["input_shape"]) == ("6xnative", [6, 20, 1])
+    exact = runs.read(train(tmp_path, "--epochs=1", "--image_size=24x30", "--run_name=exact")).info
+    assert (exact["image_size"], exact["input_shape"]) == ("24x30", [24, 30, 1])
+
+
 def test_a_loss_that_is_no_number_stops_the_training_with_what_to_do(tmp_path):
     with pytest.raises(DataError, match="the loss is nan in epoch .*smaller --learning_rate"):
         train(tmp_path, "--epochs=20", "--learning_rate=1e30", "--optimizer=sgd")

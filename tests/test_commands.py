@@ -1,0 +1,61 @@
+"""The README shows nothing that is not run here: its commands, in its order, on tiny data; and its table."""
+
+import importlib
+import re
+import shlex
+
+from genre import images
+
+import pytest
+import soundfile
+from conftest import ARCHITECTURES, ROOT, call, sine, write_pictures, write_songs
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """What the README's reader has: songs by genre, songs without, and pictures."""
+    write_songs(tmp_path / "data" / "genres", tracks=4, seconds=30)
+    write_songs(tmp_path / "my_music", tracks=3, seconds=21)
+    write_songs(tmp_path / "unsorted_songs", ("noise",), tracks=2, seconds=12)
+    write_pictures(tmp_path / "my_pictures" / "scans", counts=[("train", 3), ("validation", 2)], shape=(64, 96))
+    soundfile.write(tmp_path / "song.mp3", sine(440, 5.0, 44100), 44100)
+    return tmp_path
+
+
+def test_every_command_of_the_readme_does_what_it_says(workspace):
+    assert len(COMMANDS) > 10
+    for command in COMMANDS:
+        python, *words = shlex.split(command)
+        assert python == "python"
+        words = [re.sub("--epochs=.*", "--epochs=1", word) for word in words]
+        words += ["--epochs=1"] * (words[0].removesuffix(".py") in ARCHITECTURES and "--epochs=1" not in words)
+        done = call(*words, cwd=workspace)
+        for name in re.findall(r"^wrote (.*)", done.stdout, re.MULTILINE):
+            assert all((workspace / path).exists() for path in name.split(", ")), command
+    assert (workspace / "models" / "time_frequency_model" / "mel" / "initialised" / "run.json").is_file()
+    assert len((workspace / "genres.csv").read_text().splitlines()) == 3
+
+
+def test_the_demo_goes_the_whole_way_and_names_its_pictures(tmp_path):
+    done = call("demo.py", "--data=demo", "--models=runs", "--tracks=3", "--epochs=1", cwd=tmp_path)
+    assert "says nothing about real music" in done.stdout
+    pictures = [line.strip() for line in done.stdout.splitlines() if line.endswith(".png")]
+    assert len(pictures) == 3
+    for path in pictures:
+        assert images.read(tmp_path / path).size
+
+
+def test_the_readme_names_every_architecture_with_its_size_and_parameters():
+    from test_architectures import default_shape
+
+    row = r"^\| `(\w+)\.py` \|.*\| (\d+) x (\d+) \| ([\d,]+) \|$"
+    rows = {name: (size, count) for name, *size, count in re.findall(row, README, re.MULTILINE)}
+    assert sorted(rows) == ARCHITECTURES
+    for name, (size, count) in rows.items():
+        shape = default_shape(name, "mel")
+        assert size == [str(side) for side in shape[:2]]
+        core = importlib.import_module(name).build_model(shape, 10)
+        assert core.count_params() == int(count.replace(",", "")), name
