@@ -87,8 +87,9 @@ def _parser(build_model, defaults):
     out = parser.add_argument_group("run")
     out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
     out.add_argument("--run_name", default="", help="puts the run one level deeper, for variants")
-    out.add_argument("--resume", action="store_true", help="continue a training that was killed")
-    out.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    again = out.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="continue a training that was killed")
+    again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     parser.set_defaults(**defaults)
     return parser
 
@@ -109,7 +110,8 @@ def train(build_model, feature, args):
     """Train on one feature and write the run. Returns its folder."""
     plan = _plan(build_model, feature, args)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
-    if (target / runs.RUN).is_file() and not args.overwrite:
+    goes_on = args.resume and epochs.read_history(unfinished)
+    if (target / runs.RUN).is_file() and not args.overwrite and not goes_on:
         _refuse_other(plan.settings, runs.read(target).info, target)
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
@@ -250,8 +252,10 @@ def _keywords(plan):
 
 def _level_statistics(x):
     """Mean and variance of each channel's levels; x: uint8 (pieces, bins, frames, channels)."""
-    levels = np.arange(256)
-    counts = [np.bincount(x[..., channel].ravel(), minlength=256) for channel in range(x.shape[-1])]
+    levels, counts = np.arange(256), np.zeros((x.shape[-1], 256), np.int64)
+    for picture in x:  # one at a time: bincount makes 64-bit copies
+        for channel, count in enumerate(counts):
+            count += np.bincount(picture[..., channel].ravel(), minlength=256)
     mean = [float(np.average(levels, weights=count)) for count in counts]
     variance = [float(np.average((levels - m) ** 2, weights=count)) for m, count in zip(mean, counts, strict=True)]
     return mean, [max(v, 1.0) for v in variance]  # constant pictures must not divide by 0

@@ -129,6 +129,14 @@ def test_an_unfinished_training_is_neither_lost_nor_mixed_with_another(killed_af
     assert len(history(train(killed_after_2_epochs, "--epochs=3", "--overwrite"))) == 3
 
 
+def test_a_killed_replacement_of_a_finished_run_can_be_resumed(killed_after_2_epochs):
+    unfinished = killed_after_2_epochs / "models" / "time_model" / ".mel.unfinished"
+    aside = unfinished.rename(killed_after_2_epochs / "aside")
+    train(killed_after_2_epochs, "--epochs=1")
+    aside.rename(unfinished)
+    assert len(history(train(killed_after_2_epochs, "--epochs=5", "--resume"))) == 5
+
+
 def test_a_damaged_state_is_one_line(killed_after_2_epochs):
     state = killed_after_2_epochs / "models" / "time_model" / ".mel.unfinished" / epochs.STATE.format(2)
     state.write_bytes(state.read_bytes()[:100])
@@ -244,20 +252,34 @@ def test_test_pictures_are_read_once_after_training(tmp_path, monkeypatch):
     assert read == ["train", "validation", "fit", "test"]
 
 
-def test_bad_folders_are_one_line_each(tmp_path):
-    write_pictures(tmp_path / "images" / "mel", classes=("a", "b"))
-    options = (f"--images_path={tmp_path / 'images'}", f"--models={tmp_path / 'models'}", "--epochs=1")
-    assert "no pictures of 'cqt'" in one_line_error("time_model.py", *options, "--features=cqt", code=2)
-    assert "no folder" in one_line_error("time_model.py", f"--data={tmp_path / 'none'}", code=2)
-    (tmp_path / "images" / "mel" / "train" / "a" / "train0.png").write_bytes(b"broken")
-    assert "train0.png is not a readable picture" in one_line_error("time_model.py", *options, code=1)
-    shutil.rmtree(tmp_path / "images" / "mel" / "train" / "a")
-    (tmp_path / "images" / "mel" / "train" / "a").mkdir()
-    assert "has no pictures of a" in one_line_error("time_model.py", *options, code=1)
-    assert "unrecognized arguments: --epoch=1" in one_line_error("time_model.py", "--epoch=1", code=2)
-    assert "Keras has no optimizer 'adma'" in one_line_error("time_model.py", *options, "--optimizer=adma", code=2)
-    assert "--seed" in one_line_error("time_model.py", *options, "--seed=-1", code=2)
+def test_bad_folders_are_refused_before_anything_is_written(tmp_path):
+    args = arguments(tmp_path)
+    train_folder = tmp_path / "images" / "mel" / "train"
+    with pytest.raises(CallError, match="no pictures of 'cqt'"):
+        training.train(time_model.build_model, "cqt", args)
+    (train_folder / "a" / "train1.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"train1\.png is not a readable picture"):
+        training.train(time_model.build_model, "mel", args)
+    shutil.rmtree(train_folder / "a")
+    (train_folder / "a").mkdir()
+    with pytest.raises(DataError, match="has no pictures of a"):
+        training.train(time_model.build_model, "mel", args)
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--optimizer=adma", "Keras has no optimizer 'adma'"),
+        ("--seed=-1", "expected a whole number of at least 0, not -1"),
+        ("--epoch=1", "unrecognized arguments: --epoch=1"),
+        ("--image_size=40", "--image_size"),
+        ("--data=nowhere", "no folder nowhere/images"),
+    ],
+)
+def test_a_wrong_call_is_one_line(tmp_path, option, message):
+    assert message in one_line_error("time_model.py", option, cwd=tmp_path, code=2).replace("\\", "/")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_hyperparameters_that_cannot_be_built_are_one_line(tmp_path):
