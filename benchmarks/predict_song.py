@@ -21,13 +21,11 @@ from genre.command_line import CallError, DataError, Parser, positive, run
 
 import librosa
 import librosa.display
-import matplotlib
 import numpy as np
 import soundfile
 from matplotlib import pyplot as plt
 from PIL import Image
 
-ROOT = Path(predict.__file__).parent
 SR, SECONDS = 22050, 30  # of the synthetic songs: Hz, s
 
 
@@ -37,7 +35,7 @@ def main():
     parser.add_argument("--song", metavar="FILE", help="one piece of audio long, else a seeded tone with noise")
     parser.add_argument("--repeats", type=positive, default=20, help="turns of each way")
     args = parser.parse_args()
-    matplotlib.use("Agg")
+    plt.switch_backend("Agg")
     with tempfile.TemporaryDirectory() as temporary:
         trained = runs.read(args.run or train_tiny_run(Path(temporary)))
         song = Path(args.song) if args.song else write_song(Path(temporary, "song.wav"), 440, seed=0)
@@ -64,9 +62,11 @@ def train_tiny_run(folder):
 
 
 def call(script, *options):
-    done = subprocess.run([sys.executable, ROOT / script, *options], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, Path(predict.__file__).with_name(script), *options], capture_output=True, text=True
+    )
     if done.returncode:
-        raise DataError(f"{script} failed: {done.stderr.strip()}")
+        raise DataError(f"{script.name} failed: {done.stderr.strip()}")
 
 
 def compare(trained, song, repeats, picture):
@@ -92,7 +92,7 @@ def compare(trained, song, repeats, picture):
             way()
             if turn:  # the first warms up
                 milliseconds[name].append(1000 * (time.perf_counter() - started))
-    print(f"{trained.name}, pictures of {' x '.join(map(str, trained.model.input_shape[1:]))}, a song of {recipe.seconds:g} s")
+    print(f"{trained.name}, pictures of {' x '.join(map(str, trained.model.input_shape[1:]))}, one piece of audio")
     print(f"{'way':30}{'median ms':>10}{'min..max':>16}{'to ours':>9}")
     for name, values in milliseconds.items():
         between, ratio = f"{min(values):.1f}..{max(values):.1f}", np.median(values) / np.median(milliseconds["ours"])
@@ -106,8 +106,8 @@ def plain(model, recipe, song, picture):
     """Draw the spectrogram with matplotlib, read the picture back, ask `model.predict`: what tutorials do."""
     bins, frames, channels = model.input_shape[1:]
     y, sr = librosa.load(song, sr=recipe.sr, duration=recipe.seconds)
-    fmax = recipe.transform["fmax"] or None  # our 0 is librosa's None: half the rate
-    spectrogram = librosa.feature.melspectrogram(y=y, sr=sr, **recipe.transform | {"fmax": fmax})
+    transform = recipe.transform | {"fmax": recipe.transform["fmax"] or None}  # our 0 is librosa's None: half the rate
+    spectrogram = librosa.feature.melspectrogram(y=y, sr=sr, **transform)
     plt.figure(figsize=(10, 4))
     librosa.display.specshow(librosa.power_to_db(spectrogram, ref=np.max), sr=sr)
     plt.axis("off")
