@@ -4,7 +4,9 @@ Source: Intelligent Systems MSc, "Music genre classification", 2021,
     https://github.com/Intelligent-Systems-MSc/Music-genre-classification.
 Input: (bins, frames, channels), one piece of a spectrogram.
 Output: (num_classes,) logits.
-Differs: the source reads 217 x 334 and 288 x 432 colour pictures and trains with RMSprop at 1e-4 for 150 epochs.
+Differs: the source reads 217 x 334 and 288 x 432 colour pictures and trains with RMSprop at 1e-4 for 150 epochs. Here
+    pictures are reduced to at most 400 frames, a third of the time that all 1292 would take; reduced to 128 x 200 it
+    was 6 points worse on GTZAN's validation tracks (45.2 against 50.8 %).
 
     python three_layer_cnn_model.py --features=mel --epochs=30
 """
