@@ -4,7 +4,7 @@ Source: Pons, Lidy & Serra, "Experimenting with musically motivated convolutiona
     https://doi.org/10.1109/CBMI.2016.7500246.
 Input: (bins, frames, channels), one piece of a spectrogram.
 Output: (num_classes,) logits.
-Differs: the paper's input is 40 mel bands x 80 frames of 23 ms at 44.1 kHz. Here pictures of a whole piece are reduced to
+Differs: the paper's input is 40 mel bands x 80 frames of 23 ms at 44.1 kHz. Here a whole piece is reduced to
     that size: unreduced, 128 x 1292, the dense layer would have 238 million weights.
 
     python black_box_model.py --features=mel --epochs=30
