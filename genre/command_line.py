@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action):
         silent = action.default is None or action.default is False or action.default in ("", ())
-        return action.help if silent else super()._get_help_string(action)
+        return action.help if silent or "(default: " in action.help else super()._get_help_string(action)
 
 
 def parameters(function):
@@ -56,9 +56,9 @@ def add_option(parser, name, default, text):
     if isinstance(default, bool):
         parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default, help=text)
     elif isinstance(default, tuple):
-        kind = type(default[0]) if default else str
-        parse = _comma_list(kind)
-        parser.add_argument(f"--{name}", type=parse, default=default, metavar="A,B", help=text)
+        parse = _comma_list(type(default[0]) if default else str)
+        shown = f" (default: {','.join(map(str, default))})" if default else ""
+        parser.add_argument(f"--{name}", type=parse, default=default, metavar="A,B", help=text + shown)
     else:
         parser.add_argument(f"--{name}", type=type(default), default=default, help=text)
 
@@ -75,28 +75,24 @@ def names(text):
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def positive(text):
-    """A whole number of at least 1, for argparse's `type`."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, not {text}")
+def _number(kind, allowed, expected):
+    """A function for argparse's `type`: text -> an allowed number, or an error that says what was expected."""
+
+    def number(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not allowed(value):
+            raise argparse.ArgumentTypeError(f"expected {expected}, not {text!r}")
+        return value
+
     return number
 
 
-def natural(text):
-    """A whole number of at least 0, for argparse's `type`."""
-    number = int(text)
-    if not 0 <= number < 2**31:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, not {text}")
-    return number
-
-
-def positive_float(text):
-    """A finite number above 0, for argparse's `type`."""
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, not {text}")
-    return number
+positive = _number(int, lambda number: number >= 1, "a whole number of at least 1")
+natural = _number(int, lambda number: 0 <= number < 2**31, "a whole number of at least 0")
+positive_float = _number(float, lambda number: 0 < number < float("inf"), "a number above 0")
 
 
 def run(main):
@@ -113,10 +109,11 @@ def run(main):
         if isinstance(error, BrokenPipeError):  # the reader of our output, `head` say, has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(128 + getattr(signal, "SIGPIPE", 13))
-        if error.filename is None and error.errno is None:
+        if error.errno is None:  # not the system's word but a library's: a defect of ours
             raise
         code = BAD_DATA
-        print(f"{os.path.basename(sys.argv[0])}: {error.strerror}: {error.filename}", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        print(f"{os.path.basename(sys.argv[0])}: {error.strerror}{where}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
         print(f"{os.path.basename(sys.argv[0])}: stopped; what was finished is kept", file=sys.stderr)

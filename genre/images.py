@@ -1,5 +1,6 @@
 """(bins, frames) <-> 8-bit PNG, by the recipe's fixed scale. A picture has its highest frequency in row 0."""
 
+import argparse
 import warnings
 
 from genre import features
@@ -97,7 +98,7 @@ def parse_size(text):
     except ValueError:
         size = ()
     if len(size) != 2 or any(side is not None and side < 1 for side in size):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"expected BINSxFRAMES such as 128x400, nativex400 or native, not {text!r}")
     return size
 
 

@@ -1,3 +1,4 @@
+import argparse
 import json
 
 from genre import images
@@ -84,5 +85,5 @@ def test_sizes_are_read_and_written_alike(text, size):
 
 @pytest.mark.parametrize("text", ["", "40", "0x80", "-1x80", "40x80x1", "axb", "40*80"])
 def test_a_size_that_is_none_is_refused(text):
-    with pytest.raises(ValueError):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected BINSxFRAMES"):
         images.parse_size(text)

@@ -271,7 +271,7 @@ def test_bad_folders_are_refused_before_anything_is_written(tmp_path):
     ("option", "message"),
     [
         ("--optimizer=adma", "Keras has no optimizer 'adma'"),
-        ("--seed=-1", "expected a whole number of at least 0, not -1"),
+        ("--seed=-1", "expected a whole number of at least 0, not '-1'"),
         ("--epoch=1", "unrecognized arguments: --epoch=1"),
         ("--image_size=40", "--image_size"),
         ("--data=nowhere", "no folder nowhere/images"),
