@@ -218,8 +218,8 @@ def _precision(wanted):
     for gpu in tf.config.list_physical_devices("GPU"):
         capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
         return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
-    flags = Path("/proc/cpuinfo")
-    return "mixed_bfloat16" if flags.is_file() and "amx_bf16" in flags.read_text() else "float32"
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
+    return "mixed_bfloat16" if "amx_bf16" in flags or "avx512_bf16" in flags else "float32"
 
 
 def _assemble(plan):
