@@ -7,7 +7,6 @@ A file that cannot be used is skipped and named at the end. Run again after addi
 """
 
 import collections
-import os
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from genre.command_line import BAD_DATA, CallError, DataError, Parser, names, pa
 from genre.datasets import folder
 
 import joblib
+import numpy as np
 from tqdm import tqdm
 
 SAVE_EVERY = 10  # s between two writes of the index; what a killed run loses at most
@@ -30,7 +30,10 @@ def main():
     audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
     tracks = folder.tracks(audio_path)
+    _try(recipes, args.colormap)
     known = {f: _prepare(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
+    if args.colormap and any(known.values()):
+        print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")
     started = time.monotonic()
     rows, skipped = _make_all(tracks, recipes, dataset_path, known, args.colormap, args.workers)
     for feature in recipes:
@@ -53,7 +56,7 @@ def _parser():
     for name, (kind, text) in _parameters().items():
         parser.add_argument(f"--{name}", type=kind, help=text)
     parser.add_argument("--colormap", help="write palette PNGs for people to look at, e.g. magma (grey if not given)")
-    parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="processes")
+    parser.add_argument("--workers", type=positive, default=joblib.cpu_count(), help="processes")
     parser.add_argument("--overwrite", action="store_true", help="make everything anew, also with another recipe")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was skipped")
     return parser
@@ -84,6 +87,18 @@ def _recipes(wanted, sr, seconds, transform):
     return recipes
 
 
+def _try(recipes, colormap):
+    """Refuse parameters that no song can be rendered with, before anything is written or removed."""
+    for feature, recipe in recipes.items():
+        try:
+            images.render(np.zeros(round(recipe.seconds * recipe.sr), np.float32), recipe)
+        except Exception as error:  # whatever numpy or librosa raise for them
+            settings = ", ".join(f"{name}={value}" for name, value in recipe.transform.items())
+            raise CallError(f"{feature} cannot be computed with {settings}: {error}") from None
+    if colormap:
+        images.palette(colormap)
+
+
 def _prepare(target, recipe, tracks, overwrite):
     """Check a feature's folder and write its recipe. Returns {track: its rows} of what is there already."""
     there = index.read_recipe(target)
@@ -100,6 +115,8 @@ def _prepare(target, recipe, tracks, overwrite):
     target.mkdir(parents=True, exist_ok=True)
     for track in known if overwrite else gone:
         _remove(target, known[track])
+    if gone and not overwrite:
+        print(f"{target}: removed the pictures of {len(gone)} tracks that are no longer there, such as {min(gone)}")
     kept = {} if overwrite else {track: rows for track, rows in known.items() if track not in gone}
     index.write(target, [row for rows in kept.values() for row in rows])
     files.write_text(target / index.RECIPE, recipe.to_json())
@@ -163,13 +180,13 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
     Returns:
         (track, {feature: rows}, reasons why the track, or a piece of it, has no picture)
     """
-    made, reasons = {feature: [] for feature in recipes}, []
+    made, reasons, missing = {feature: [] for feature in recipes}, [], dict(recipes)
     try:
         audio_hash = audio.content_hash(track.path)
         for feature, before in known.items():
             if before and _up_to_date(before, audio_hash, dataset_path / feature):
                 made[feature] = before
-        missing = {feature: recipe for feature, recipe in recipes.items() if not made[feature]}
+                del missing[feature]
         if missing:
             for number, piece, is_only in _numbered_pieces(track.path, next(iter(missing.values()))):
                 if piece.silent:
@@ -179,13 +196,17 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
                 for feature, recipe in missing.items():
                     images.save(dataset_path / feature / file, images.render(piece.samples, recipe), recipe, colormap)
                     made[feature].append(_row(track, file, piece, audio_hash))
-    except OSError:  # no space, no permission: not the song's fault, and the next song would fare no better
+    except (
+        OSError,
+        CallError,
+    ):  # no space, no permission: the next song would fare no better
         raise
     except Exception as error:  # whatever one song does to a decoder or a transform, the run goes on
-        for feature, rows in made.items():
-            _remove(dataset_path / feature, rows)
+        for feature in missing:
+            _remove(dataset_path / feature, [*made[feature], *(known[feature] or [])])
+            made[feature] = []
         reason = str(error) if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {error}"
-        return track, {feature: [] for feature in recipes}, [reason]
+        return track, made, [reason]
     for feature, before in known.items():  # the track has changed and has fewer pieces now
         kept = {row.file for row in made[feature]}
         _remove(dataset_path / feature, [row for row in before or [] if row.file not in kept])

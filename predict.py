@@ -30,16 +30,20 @@ def main():
     args = _parser().parse_args()
     trained = runs.read(args.run)
     songs = find_songs(args.songs)
+    if args.csv and not Path(args.csv).resolve().parent.is_dir():
+        raise CallError(f"no folder for --csv={args.csv}")
     recipe = trained.recipe  # before TensorFlow is loaded: a run without one is refused at once
     print(f"{trained.name}: {len(trained.classes)} genres, pieces of {recipe.seconds:g} s")
     width = max(len(str(song)) for song in songs)
     predictions = []
-    for song in tqdm(songs, disable=None if len(songs) > 1 else True, unit="song"):
-        predictions.append(predict_song(trained, song))
-        tqdm.write(_line(predictions[-1], trained.classes, args.top, width))
-    if args.csv:
-        _write_csv(args.csv, predictions, trained.classes)
-        print("wrote", args.csv)
+    try:
+        for song in tqdm(songs, disable=None if len(songs) > 1 else True, unit="song"):
+            predictions.append(predict_song(trained, song))
+            tqdm.write(_line(predictions[-1], trained.classes, args.top, width))
+    finally:  # what was predicted before Ctrl-C is kept
+        if args.csv:
+            _write_csv(args.csv, predictions, trained.classes)
+            print("wrote", args.csv)
     failed = sum(p.probabilities is None for p in predictions)
     if failed == len(predictions):
         raise DataError(f"none of {len(predictions)} songs could be used; the reasons stand above")
@@ -79,11 +83,12 @@ def predict_song(trained, song):
         for piece in audio.pieces(song, recipe.sr, recipe.seconds, pad_short=True):
             if piece.silent:
                 continue
-            if piece.seconds < audio.WHOLE * recipe.seconds:
+            if piece.seconds < recipe.seconds:
                 note = f"padded from {piece.seconds:.1f} s to {recipe.seconds:g} s"
             pictures.append(trained.render(piece.samples))
-    except audio.AudioError as error:
-        return Prediction(song, 0, None, str(error))
+    except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
+        reason = str(error) if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {error}"
+        return Prediction(song, 0, None, reason)
     if not pictures:
         return Prediction(song, 0, None, "silent")
     return Prediction(song, len(pictures), trained.predict(np.stack(pictures)).mean(axis=0), note)

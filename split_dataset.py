@@ -12,11 +12,10 @@ import collections
 import dataclasses
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from genre import files, index, splits
-from genre.command_line import DataError, Parser, natural, run
+from genre.command_line import CallError, DataError, Parser, natural, run
 from genre.index import SUBSETS
 
 MAKE_PICTURES = "python create_spectrograms.py --features=mel"
@@ -27,6 +26,8 @@ def main():
     fractions = splits.parse_fractions(args.fractions)
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
     images_path = Path(args.images_path or Path(args.data, "images"))
+    if images_path.resolve() == dataset_path.resolve():
+        raise CallError(f"--images_path and --dataset_path are both {images_path}; the split needs a folder of its own")
     folders = index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)
     rows_of = {folder: index.read(folder) for folder in folders}
     rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
@@ -64,6 +65,8 @@ def _consistent(rows, dataset_path):
         raise DataError(f"{dataset_path} holds no pictures; make some with: {MAKE_PICTURES}")
     labels = {}
     for row in rows:
+        if row.file.count("/") != 1:
+            raise CallError(f"{dataset_path} is a split already ({row.file}); split the folder that it was made from")
         if labels.setdefault(row.track, row.labels) != row.labels:
             raise DataError(
                 f"{row.track} is {labels[row.track]} in one feature and {row.labels} in another; make both again"
@@ -108,9 +111,9 @@ def _refuse_foreign(images_path, features):
 
 def _build(rows_of, subset_of, images_path):
     """Build the whole tree beside `images_path`, then swap it in."""
-    images_path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{images_path.name}.", dir=images_path.parent))
-    beside.chmod(0o777 & ~_umask())
+    beside = images_path.with_name(f".{images_path.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
     try:
         for folder, rows in rows_of.items():
             target = beside / folder.name
@@ -125,20 +128,18 @@ def _build(rows_of, subset_of, images_path):
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _place(folder, target, row, subset):
     """Link or copy a row's picture into its subset. Returns its row there."""
     source, file = folder / row.file, f"{subset}/{row.file}"
     try:
         os.link(source, target / file)
-    except FileNotFoundError:
-        raise DataError(f"{source} is gone; run {MAKE_PICTURES} again") from None
-    except OSError:  # another disk, or a file system without links
+    except OSError as error:  # another disk, or a file system without links
+        if not source.exists():
+            raise DataError(f"{source} is gone; run {MAKE_PICTURES} again") from None
+        if isinstance(error, FileExistsError):
+            raise DataError(
+                f"{source} stands twice in its {index.INDEX}; make {folder} anew with --overwrite"
+            ) from None
         shutil.copyfile(source, target / file)
     return dataclasses.replace(row, file=file, subset=subset)
 

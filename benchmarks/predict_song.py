@@ -66,7 +66,7 @@ def call(script, *options):
         [sys.executable, Path(predict.__file__).with_name(script), *options], capture_output=True, text=True
     )
     if done.returncode:
-        raise DataError(f"{script.name} failed: {done.stderr.strip()}")
+        raise DataError(f"{script} failed: {done.stderr.strip()}")
 
 
 def compare(trained, song, repeats, picture):

@@ -29,7 +29,7 @@ def main():
     parser = Parser(__doc__)
     parser.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, else seeded noise is made")
     parser.add_argument("--feature", default="mel", help="the folder below --images_path")
-    parser.add_argument("--image_size", type=images.parse_size, default="40xnative", metavar="BINSxFRAMES",
+    parser.add_argument("--image_size", type=images.parse_size, default="nativex400", metavar="BINSxFRAMES",
                         help="size pictures are read at; 'native' keeps one side or both")  # fmt: skip
     parser.add_argument("--epochs", type=positive, default=5, help="epochs in a turn, at least 2")
     parser.add_argument("--rounds", type=positive, default=3, help="turns of each way")

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,14 +80,21 @@ def pieces(path, sr, seconds, pad_short=False):
 
 def _blocks(path, sr):
     """Yield float32 (samples,) of a file, mixed to mono and resampled to `sr` Hz, about ten seconds at a time."""
+    name = path if os.name == "nt" else os.fsencode(path)  # bytes: a name need not be valid in the locale's encoding
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(name) as file:
             resampler = None if file.samplerate == sr else soxr.ResampleStream(file.samplerate, sr, 1, dtype="float32")
-            for block in file.blocks(10 * file.samplerate, dtype="float32", always_2d=True):
+            heard = 0
+            # not file.blocks(): where a file ends before its header says, that goes on with what memory holds
+            while len(block := file.read(10 * file.samplerate, dtype="float32", always_2d=True)):
                 if not np.isfinite(block).all():
                     raise AudioError("holds samples that are not numbers (NaN or infinity)")
+                heard += len(block)
                 mono = block.mean(axis=1, dtype=np.float32)
                 yield resampler.resample_chunk(mono) if resampler else mono
+            if heard < file.frames - max(file.samplerate, 0.01 * file.frames):
+                there, promised = (f"{frames / file.samplerate:.0f} s" for frames in (heard, file.frames))
+                raise AudioError(f"cut short: {there} of {promised} are there; fetch it anew, or convert it to WAV")
             if resampler:
                 yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
     except soundfile.LibsndfileError as error:

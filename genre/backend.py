@@ -33,6 +33,7 @@ with _captured():
     import keras
     import tensorflow as tf
 
-    tf.config.list_physical_devices()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)  # else one program takes the whole card
 
 __all__ = ["keras", "tf"]

@@ -75,10 +75,10 @@ def names(text):
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def _number(kind, allowed, expected):
-    """A function for argparse's `type`: text -> an allowed number, or an error that says what was expected."""
+def _value(kind, allowed, expected):
+    """A function for argparse's `type`: text -> an allowed value, or an error that says what was expected."""
 
-    def number(text):
+    def parse(text):
         try:
             value = kind(text)
         except ValueError:
@@ -87,12 +87,18 @@ def _number(kind, allowed, expected):
             raise argparse.ArgumentTypeError(f"expected {expected}, not {text!r}")
         return value
 
-    return number
+    return parse
 
 
-positive = _number(int, lambda number: number >= 1, "a whole number of at least 1")
-natural = _number(int, lambda number: 0 <= number < 2**31, "a whole number of at least 0")
-positive_float = _number(float, lambda number: 0 < number < float("inf"), "a number above 0")
+positive = _value(int, lambda number: number >= 1, "a whole number of at least 1")
+natural = _value(int, lambda number: 0 <= number < 2**31, "a whole number of at least 0")
+natural_float = _value(float, lambda number: 0 <= number < float("inf"), "a number of at least 0")
+positive_float = _value(float, lambda number: 0 < number < float("inf"), "a number above 0")
+
+
+def one_of(choices):
+    """A function for argparse's `type`: the text, if it is one of the choices."""
+    return _value(str, choices.__contains__, f"one of {', '.join(choices)}")
 
 
 def run(main):

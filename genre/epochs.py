@@ -58,12 +58,19 @@ def write_history(folder, history):
 
 
 def read_history(folder):
-    """The rows of a folder's history.csv, [] where there is none."""
+    """The rows of a folder's history.csv, [] where there is none.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     path = folder / HISTORY
     if not path.is_file():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); --overwrite starts the training anew") from None
 
 
 def save_state(model, path):

@@ -92,7 +92,10 @@ class Recipe:
     def from_json(cls, text, where):
         """The recipe in `text`; `where` names the file in an error."""
         try:
-            return cls(**json.loads(text))
+            recipe = cls(**json.loads(text))
+            if recipe.feature not in FEATURES:
+                raise ValueError(f"no feature {recipe.feature!r}")
+            return recipe
         except (ValueError, TypeError) as error:
             raise DataError(f"{where} is not a recipe of this version ({error}); make its folder again") from None
 

@@ -5,6 +5,8 @@ import csv
 import io
 import os
 import shutil
+import time
+from pathlib import Path
 
 
 @contextlib.contextmanager
@@ -17,10 +19,21 @@ def whole_file(path):
     temporary = os.path.join(folder, f".{os.getpid()}.{name}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        _replace(temporary, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
+
+
+def _replace(source, target):
+    """`os.replace`, which Windows refuses while another program has the target open, tried for a second."""
+    for attempt in range(20):
+        try:
+            return os.replace(source, target)
+        except PermissionError:
+            if os.name != "nt" or attempt == 19:
+                raise
+            time.sleep(0.05)
 
 
 def write_text(path, text):
@@ -46,24 +59,28 @@ def replace_folder(new, final, keep_subfolders=False):
     Args:
         keep_subfolders: move the old folder's subfolders that `new` lacks into it.
     """
-    new, final = str(new), str(final)
-    old = os.path.join(os.path.dirname(final), f".{os.path.basename(final)}.old")
-    recover_folder(final)
-    if os.path.lexists(final):
-        os.rename(final, old)
-    os.rename(new, final)
-    if keep_subfolders and os.path.isdir(old):
-        for entry in sorted(os.scandir(old), key=lambda entry: entry.name):
-            if entry.is_dir() and not os.path.lexists(os.path.join(final, entry.name)):
-                os.rename(entry.path, os.path.join(final, entry.name))
+    new, final = Path(new), Path(final)
+    recover_folder(final, keep_subfolders)
+    if final.exists():
+        final.rename(_old(final))
+    new.rename(final)
+    recover_folder(final, keep_subfolders)
+
+
+def recover_folder(final, keep_subfolders=False):
+    """Finish, or undo, a `replace_folder` that was killed."""
+    final = Path(final)
+    old = _old(final)
+    if not old.is_dir():
+        return
+    if not final.exists():
+        old.rename(final)
+        return
+    for path in sorted(old.iterdir()) if keep_subfolders else ():
+        if path.is_dir() and not (final / path.name).exists():
+            path.rename(final / path.name)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover_folder(final):
-    """Undo a `replace_folder` that was killed between its two renames."""
-    old = os.path.join(os.path.dirname(str(final)), f".{os.path.basename(str(final))}.old")
-    if os.path.isdir(old):
-        if os.path.lexists(final):
-            shutil.rmtree(old)
-        else:
-            os.rename(old, final)
+def _old(final):
+    return final.with_name(f".{final.name}.old")

@@ -5,6 +5,7 @@ import warnings
 
 from genre import features
 from genre.command_line import CallError, DataError
+from genre.features import Recipe
 from genre.files import whole_file
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image, PngImagePlugin
 
 GREY_LEVELS = 255
 RECIPE_KEY = "recipe"  # of the PNG's text chunk
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `read` refuses such a picture
 
 
 def render(samples, recipe):
@@ -36,14 +38,15 @@ def save(path, picture, recipe, colormap=None):
     """
     image = Image.fromarray(np.ascontiguousarray(picture))
     if colormap:
-        image.putpalette(_palette(colormap))
+        image.putpalette(palette(colormap))
     text = PngImagePlugin.PngInfo()
     text.add_text(RECIPE_KEY, recipe.to_json())
     with whole_file(path) as temporary:
         image.save(temporary, format="PNG", compress_level=1, pnginfo=text)
 
 
-def _palette(colormap):
+def palette(colormap):
+    """The 256 colours of a matplotlib colour map, as bytes. Raises: CallError: there is no such map."""
     import matplotlib
 
     try:
@@ -53,19 +56,25 @@ def _palette(colormap):
     return colours[:, :3].tobytes()
 
 
-def read(path):
+def read(path, recipe=None):
     """A picture file as uint8 (bins, frames, channels), 1 channel for grey and for our own palette files, else 3.
 
+    Args:
+        recipe: the one that the picture, if it names any, must have been made by.
+
     Raises:
-        DataError: not a picture, damaged, or of more than 8 bits a channel.
+        DataError: not a picture, damaged, of more than 8 bits a channel, or made by another recipe.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        with Image.open(path) as image:
+            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels")
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{path} is not a readable picture ({error}); remove it or make it again") from None
+    if recipe and image.info.get(RECIPE_KEY, recipe.to_json()) != recipe.to_json():
+        difference = recipe.differences(Recipe.from_json(image.info[RECIPE_KEY], path))
+        raise DataError(f"{path} was made by another recipe than its folder's ({difference}, folder first)")
     if image.mode.startswith(("I", "F")):
         raise DataError(f"{path} has more than 8 bits a channel ({image.mode}); save it as 8-bit grey or RGB")
     if image.mode == "P" and RECIPE_KEY in image.info:
@@ -77,7 +86,9 @@ def read(path):
 
 
 def resize(picture, image_size):
-    """A picture (uint8 (bins, frames, channels)) at another size, each new cell the mean of what it covers.
+    """A picture (uint8 (bins, frames, channels)) at another size, by Pillow's bilinear filter.
+
+    Where it shrinks, the filter widens with it: every old cell counts, those near the new cell's centre most.
 
     Args:
         image_size: (bins, frames); None in either place, or None itself, keeps that axis.

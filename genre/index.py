@@ -45,7 +45,7 @@ def read(folder):
     """The rows of a folder's index.csv, or None where there is no index.
 
     Raises:
-        DataError: a column is missing, a number is none, or a line names no picture of the folder.
+        DataError: a column is missing, a number is none, or a picture lies outside the folder.
     """
     path = Path(folder) / INDEX
     if not path.is_file():
@@ -63,6 +63,8 @@ def read(folder):
 
 def _row(cells):
     labels = tuple(cells["labels"].split("|"))
+    if Path(cells["file"]).is_absolute() or ".." in Path(cells["file"]).parts:
+        raise ValueError(f"{cells['file']} lies outside the folder")
     numbers = {name: float(cells[name]) for name in ("start", "seconds")}
     return Row(**{column: cells[column] for column in COLUMNS} | numbers | {"labels": labels})
 

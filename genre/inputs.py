@@ -1,6 +1,5 @@
 """Picture folders -> arrays in memory -> batches, in an order that depends on the seed and the epoch alone."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,12 +77,13 @@ def load(folder, subset, classes, image_size=(None, None), like=None):
         Pictures, or None if the subset has no pictures.
 
     Raises:
-        DataError: a picture is damaged, or they differ in size.
+        DataError: a picture is damaged or made by another recipe than its folder's, or they differ in size.
     """
     rows = index.subset_rows(folder, subset)
     if not rows:
         return None
     paths = [folder / row.file for row in rows]
+    recipe = index.read_recipe(folder)
     like = like or images.resize(images.read(paths[0]), image_size).shape
     try:
         x = np.empty((len(rows), *like), np.uint8)
@@ -91,8 +91,8 @@ def load(folder, subset, classes, image_size=(None, None), like=None):
         raise DataError(
             f"{len(rows)} pictures of {like[0]} x {like[1]} do not fit in memory; try --image_size"
         ) from None
-    jobs = (joblib.delayed(_load_one)(path, image_size, x, i) for i, path in enumerate(paths))
-    reading = joblib.Parallel(n_jobs=os.cpu_count(), prefer="threads", return_as="generator")(jobs)
+    jobs = (joblib.delayed(_load_one)(path, recipe, image_size, x, i) for i, path in enumerate(paths))
+    reading = joblib.Parallel(n_jobs=joblib.cpu_count(), prefer="threads", return_as="generator")(jobs)
     faults = [fault for fault in tqdm(reading, subset, len(paths), disable=None, unit="picture", leave=False) if fault]
     if faults:
         raise DataError(f"{len(faults)} of {len(paths)} pictures cannot be used: {'; '.join(faults[:NAMED])}")
@@ -100,10 +100,10 @@ def load(folder, subset, classes, image_size=(None, None), like=None):
     return Pictures(x, np.array([number[row.labels[0]] for row in rows], np.int32), rows)
 
 
-def _load_one(path, image_size, x, i):
+def _load_one(path, recipe, image_size, x, i):
     """Read one picture into x[i]. Returns what is wrong with it, or None."""
     try:
-        picture = images.resize(images.read(path), image_size)
+        picture = images.resize(images.read(path, recipe), image_size)
     except DataError as error:
         return str(error)
     if picture.shape != x.shape[1:]:
@@ -144,6 +144,6 @@ def _gather(order, pictures):
     from genre.backend import tf
 
     with tf.device("cpu"):
-        x, y = tf.constant(pictures.x), tf.constant(pictures.y)
+        x, y = tf.identity(tf.constant(pictures.x)), tf.constant(pictures.y)  # identity: the constant keeps two copies
     batches = order.map(lambda i: (tf.cast(tf.gather(x, i), tf.float32), tf.gather(y, i)), tf.data.AUTOTUNE)
     return batches.prefetch(tf.data.AUTOTUNE)

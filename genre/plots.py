@@ -29,7 +29,7 @@ def history(rows, best_epoch, title, path):
         axes.legend()
     figure.axes[0].set_ylim(bottom=0)
     figure.axes[1].set_ylim(0, 1)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     _save(figure, path)
 
 
@@ -50,11 +50,12 @@ def confusion_matrix(counts, classes, title, path):
             text = f"{count}\n{shares[row, column]:.0%}"
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=letters)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(classes)), [f"{name} ({n})" for name, n in zip(classes, counts.sum(axis=1), strict=True)])
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    rows = [f"{name} ({count})" for name, count in zip(classes, counts.sum(axis=1), strict=True)]
+    axes.set_yticks(range(len(classes)), rows, parse_math=False)  # a genre may have $ in its name
     axes.set(xlabel="predicted", ylabel="true (tracks)")
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     _save(figure, path)
 
 

@@ -83,10 +83,14 @@ def read(folder):
     folder = Path(folder)
     path = folder / RUN
     if not path.is_file():
-        there = sorted(str(found.parent) for found in folder.glob(f"**/{RUN}") if "/." not in str(found))
+        below = sorted(found.relative_to(folder).parent for found in folder.glob(f"**/{RUN}"))
+        there = [str(folder / path) for path in below if not any(part.startswith(".") for part in path.parts)]
         hint = f"; below it there is {', '.join(there[:5])}" if there else "; train one with: python time_model.py"
         raise CallError(f"no run at {folder}{hint}")
     try:
-        return Run(folder, json.loads(path.read_text(encoding="utf-8")))
-    except ValueError:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        if not {"script", "feature", "classes", "recipe", "image_size", "input_shape"} <= set(info):
+            raise ValueError
+        return Run(folder, info)
+    except (ValueError, TypeError):
         raise DataError(f"{path} is damaged; train the run again") from None

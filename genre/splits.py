@@ -5,6 +5,7 @@ import csv
 import math
 from pathlib import Path, PurePosixPath
 
+from genre.audio import EXTENSIONS
 from genre.command_line import CallError, DataError
 from genre.index import SUBSETS
 
@@ -129,13 +130,13 @@ def _pairs_of_folder(folder):
         if found:
             lists[subset] = found[0]
     for subset, file in lists.items():
-        for line in file.read_text(encoding="utf-8-sig").splitlines():
+        for line in file.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines():
             if line.strip():
                 yield line.strip(), subset
 
 
 def _pairs_of_csv(file):
-    with open(file, encoding="utf-8-sig", newline="") as lines:
+    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
         reader = csv.DictReader(lines)
         columns = reader.fieldnames or []
         track = next((name for name in ("track", "file", "path") if name in columns), None)
@@ -145,34 +146,40 @@ def _pairs_of_csv(file):
             subset = {"val": "validation", "valid": "validation", "training": "train"}.get(
                 cells["subset"], cells["subset"]
             )
-            if subset not in SUBSETS:
-                raise DataError(f"{file} puts {cells[track]} into {subset!r}; expected one of {', '.join(SUBSETS)}")
+            if subset not in SUBSETS or not cells[track]:
+                raise DataError(f"{file} puts {cells[track]!r} into {subset!r}; expected one of {', '.join(SUBSETS)}")
             yield cells[track], subset
 
 
 def by_lists(rows, listed):
-    """Match tracks with the entries of `read_lists`: by <genre>/<name>, else by name alone where that is unique.
+    """Match tracks with the entries of `read_lists`: by <genre>/<name>, else by a name that only one of each has.
+
+    An entry's other folders and its extension do not count.
 
     Returns:
         ({track: subset}, how many tracks are on no list, how many entries have no track)
 
     Raises:
-        DataError: nothing matches, or a list puts one track, or one recording, into two subsets.
+        DataError: nothing matches, or entries of one track are in two subsets.
     """
-    by_path, by_name = {}, collections.defaultdict(set)
+    by_path, by_name = collections.defaultdict(set), collections.defaultdict(set)
     for entry in listed:
-        parts = PurePosixPath(entry).parts
-        for name in {parts[-1], PurePosixPath(parts[-1]).stem}:
-            by_path.setdefault("/".join((*parts[-2:-1], name)), entry)
-            by_name[name].add(entry)
+        path = PurePosixPath(entry)
+        name = path.stem if path.suffix.lower() in EXTENSIONS else path.name
+        by_path["/".join((*path.parts[-2:-1], name))].add(entry)
+        by_name[name].add(entry)
     tracks = sorted({row.track for row in rows})
+    count = collections.Counter(PurePosixPath(track).name for track in tracks)
     subset_of, used = {}, set()
     for track in tracks:
-        candidates = by_name[PurePosixPath(track).name]
-        entry = by_path.get(track) or (next(iter(candidates)) if len(candidates) == 1 else None)
-        if entry is not None:
-            subset_of[track] = listed[entry]
-            used.add(entry)
+        name = PurePosixPath(track).name
+        entries = by_path.get(track) or (by_name[name] if len(by_name[name]) == count[name] == 1 else ())
+        subsets = {listed[entry] for entry in entries}
+        if len(subsets) > 1:
+            raise DataError(f"{' and '.join(sorted(entries))} are one track, listed in {' and '.join(sorted(subsets))}")
+        used |= set(entries)
+        for subset in subsets:
+            subset_of[track] = subset
     if not subset_of:
         raise DataError(
             f"none of {len(tracks)} tracks is on the list; it names {next(iter(listed), 'nothing')} and so on"

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from genre.command_line import (
     add_option,
     names,
     natural,
+    natural_float,
+    one_of,
     parameters,
     positive,
     positive_float,
@@ -29,8 +32,18 @@ from genre.command_line import (
 import numpy as np
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
+TRAINING = {  # option: (type, default, help)
+    "epochs": (positive, 100, "passes over the training pictures, at most"),
+    "patience": (positive, 20, "epochs without a better validation accuracy to stop after"),
+    "batch_size": (positive, 32, "pictures a step"),
+    "optimizer": (str, "adam", "a Keras optimizer"),
+    "learning_rate": (positive_float, 1e-3, "of the optimizer"),
+    "weight_decay": (natural_float, 0.0, "decoupled, of the optimizer"),
+    "precision": (one_of(PRECISIONS), "float32", f"{', '.join(PRECISIONS)}: the fastest this machine is made for"),
+    "init_from": (str, "", "comma list of runs whose layers of the same name and shape to start from"),
+}
 SETTINGS = "settings.json"
-PACKAGES = ("tensorflow", "keras", "librosa", "numpy", "pillow", "scikit-learn")
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile", "soxr", "pillow", "scikit-learn")
 
 
 def main(build_model, **defaults):
@@ -69,21 +82,9 @@ def _parser(build_model, defaults):
     data.add_argument("--image_size", type=images.parse_size, metavar="BINSxFRAMES", help=text)
     parser.set_defaults(largest_size=images.parse_size(largest))
     fit = parser.add_argument_group("training")
-    fit.add_argument("--epochs", type=positive, default=100, help="passes over the training pictures, at most")
-    fit.add_argument(
-        "--patience", type=positive, default=20, help="epochs without a better validation accuracy to stop after"
-    )
-    fit.add_argument("--batch_size", type=positive, default=32, help="pictures a step")
-    fit.add_argument("--optimizer", default="adam", help="a Keras optimizer")
-    fit.add_argument("--learning_rate", type=positive_float, default=1e-3, help="of the optimizer")
-    fit.add_argument("--weight_decay", type=float, default=0.0, help="decoupled, of the optimizer")
-    fit.add_argument(
-        "--precision", choices=PRECISIONS, default="float32", help="auto: the fastest this machine is made for"
-    )
+    for name, (kind, default, text) in TRAINING.items():
+        fit.add_argument(f"--{name}", type=kind, default=default, help=text)
     fit.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling and dropout")
-    fit.add_argument(
-        "--init_from", default="", metavar="RUN,RUN", help="start the layers of the same name and shape from runs"
-    )
     out = parser.add_argument_group("run")
     out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
     out.add_argument("--run_name", default="", help="puts the run one level deeper, for variants")
@@ -104,6 +105,7 @@ class Plan:
     folder: Path  # of the pictures
     target: Path  # of the run
     pictures: dict  # {subset: Pictures}, without test
+    levels: tuple  # mean and variance of the training pictures, per channel
 
 
 def train(build_model, feature, args):
@@ -116,8 +118,9 @@ def train(build_model, feature, args):
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
     history = _prepare_unfinished(plan, unfinished)
+    keras.backend.clear_session()  # layers are named alike in every run, whatever this process trained before
     keras.utils.set_random_seed(args.seed)
-    precision = _precision(args.precision)
+    precision = plan.settings["training"]["precision"]
     keras.config.set_dtype_policy(precision)
     try:
         logits, model = _assemble(plan)
@@ -130,6 +133,7 @@ def train(build_model, feature, args):
         keras.config.set_dtype_policy("float32")
     best = epochs.best_epoch(history)
     epochs.restore_state(logits, unfinished / epochs.STATE.format(best))
+    keras.backend.clear_session()
     _, final = _assemble(plan)  # float32, whatever the training was
     final.set_weights(model.get_weights())
     _write(plan, final, history, precision, unfinished)
@@ -147,22 +151,12 @@ def _plan(build_model, feature, args):
     if validation is None:
         raise DataError(f"{folder / 'validation'} has no pictures; the best epoch is chosen on them")
     script = Path(sys.modules[build_model.__module__].__file__).stem
-    options = (
-        "epochs",
-        "patience",
-        "batch_size",
-        "optimizer",
-        "learning_rate",
-        "weight_decay",
-        "precision",
-        "init_from",
-    )
     rows = [row for subset in index.SUBSETS for row in index.subset_rows(folder, subset)]
     settings = {
         "script": script,
         "feature": feature,
         "hyperparameters": {name: getattr(args, name) for name in parameters(build_model)},
-        "training": {name: getattr(args, name) for name in options},
+        "training": {name: getattr(args, name) for name in TRAINING} | {"precision": _precision(args.precision)},
         "seed": args.seed,
         "image_size": images.size_text(image_size),
         "input_shape": train_set.x.shape[1:],
@@ -172,7 +166,8 @@ def _plan(build_model, feature, args):
     }
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
     target = Path(args.models, script, feature, args.run_name)
-    return Plan(build_model, args, settings, folder, target, {"train": train_set, "validation": validation})
+    pictures = {"train": train_set, "validation": validation}
+    return Plan(build_model, args, settings, folder, target, pictures, _level_statistics(train_set.x))
 
 
 def _reduced(shape, largest):
@@ -183,16 +178,18 @@ def _reduced(shape, largest):
 def _refuse_other(wanted, there, where):
     """Raise if two settings differ, naming both sides."""
     flat, other = _flat(wanted), _flat({key: there.get(key) for key in wanted})
-    changed = [k for k in flat.keys() | other.keys() if flat.get(k) != other.get(k)]
+    changed = [key for key in flat.keys() | other.keys() if flat.get(key) != other.get(key)]
     if changed:
-        shown = ", ".join(f"{key} {other.get(key)} there, {flat.get(key)} now" for key in sorted(changed)[:4])
+        shown = ", ".join(f"{key[-1]} {other.get(key)} there, {flat.get(key)} now" for key in sorted(changed)[:4])
         raise CallError(f"{where} has other settings ({shown}); --overwrite replaces it, --run_name=NAME keeps both")
 
 
-def _flat(settings):
-    nested = [settings.get(part) or {} for part in ("hyperparameters", "training", "recipe")]
-    rest = {key: value for key, value in settings.items() if not isinstance(value, dict)}
-    return {key: value for part in (rest, *nested) for key, value in part.items()}
+def _flat(settings, path=()):
+    """{("training", "epochs"): 30} of {"training": {"epochs": 30}}"""
+    flat = {}
+    for key, value in settings.items():
+        flat |= _flat(value, (*path, key)) if isinstance(value, dict) else {(*path, key): value}
+    return flat
 
 
 def _prepare_unfinished(plan, unfinished):
@@ -203,7 +200,11 @@ def _prepare_unfinished(plan, unfinished):
             raise CallError(
                 f"{plan.target} has an unfinished training of {len(history)} epochs; add --resume or --overwrite"
             )
-        _refuse_other(plan.settings, json.loads((unfinished / SETTINGS).read_text(encoding="utf-8")), unfinished)
+        try:
+            settings = json.loads((unfinished / SETTINGS).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"{unfinished / SETTINGS} is damaged ({error}); --overwrite starts anew") from None
+        _refuse_other(plan.settings, settings, unfinished)
         return history
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -231,13 +232,13 @@ def _assemble(plan):
     shape, classes = tuple(plan.settings["input_shape"]), plan.settings["classes"]
     try:
         core = plan.build_model(shape, len(classes), **_keywords(plan))
-    except ValueError as error:
+    except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:  # what Keras raises for odd numbers
         reason = str(error).splitlines()[0]
         raise CallError(f"{plan.settings['script']} cannot be built with {_keywords(plan)}: {reason}") from None
     if core.output_shape != (None, len(classes)):
         raise CallError(f"build_model should end in {len(classes)} logits; it ends in {core.output_shape}")
     core.name = plan.settings["script"]
-    mean, variance = _level_statistics(plan.pictures["train"].x)
+    mean, variance = plan.levels
     pictures = keras.Input(shape, name="pictures")
     x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, dtype="float32", name="standardise")(pictures)
     x = keras.layers.Activation("linear", dtype="float32", name="logits")(core(x))
@@ -296,8 +297,13 @@ def _print_plan(plan, model, precision, copied):
     print(
         f"{plan.settings['script']}, {plan.settings['feature']}: {counts} tracks, "
         f"{len(plan.settings['classes'])} classes, pictures of {bins} x {frames} x {channels}, "
-        f"{weights:,} parameters, {precision}"
+        f"{weights:,} parameters, {precision}, {_device()}"
     )
+
+
+def _device():
+    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
+    return ", ".join(gpu.get("device_name", "GPU") for gpu in gpus) or "CPU"
 
 
 def _fit(plan, model, unfinished, history):
@@ -328,7 +334,7 @@ def _optimizer(args):
     config = {"learning_rate": args.learning_rate} | ({"weight_decay": args.weight_decay} if args.weight_decay else {})
     try:
         return keras.optimizers.get({"class_name": args.optimizer, "config": config})
-    except ValueError:
+    except (ValueError, TypeError, KeyError):
         raise CallError(f"Keras has no optimizer {args.optimizer!r}; try adam, adamw, sgd or rmsprop") from None
 
 
@@ -358,9 +364,8 @@ def _write(plan, model, history, precision, unfinished):
 
 def _info(plan, model, history, precision):
     """run.json: what was asked for, on what, with what, and what it took."""
-    gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
     return plan.settings | {
-        "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+        "command": shlex.join(["python", os.path.basename(sys.argv[0]), *sys.argv[1:]]),
         "images_path": str(plan.folder),
         "tracks": {subset: len({row.track for row in p.rows}) for subset, p in plan.pictures.items()},
         "parameters": model.get_layer(plan.settings["script"]).count_params(),
@@ -368,14 +373,21 @@ def _info(plan, model, history, precision):
         "epochs": len(history),
         "best_epoch": epochs.best_epoch(history),
         "seconds": round(sum(row["seconds"] for row in history), 1),
-        "versions": {"python": platform.python_version()} | {p: importlib.metadata.version(p) for p in PACKAGES},
+        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
         "machine": {
             "system": platform.platform(),
             "processors": os.cpu_count(),
-            "gpus": [g.get("device_name") for g in gpus],
+            "device": _device(),
         },
         "git_commit": _git_commit(),
     }
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # tensorflow may have come as tensorflow-cpu
+        return sys.modules[package].__version__ if package in sys.modules else None
 
 
 def _git_commit():

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from PIL import Image
 
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before TensorFlow is imported: tests and the scripts they call share no GPU
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = sorted(path.stem for path in ROOT.glob("*_model.py"))
 SR = 8000  # Hz; low, so that the tests are fast
@@ -50,9 +51,8 @@ def write_pictures(folder, classes=("a", "b"), counts=(("train", 8), ("validatio
 def call(*command, cwd=None, code=0):
     """Run `python <script> ...` as a user would. Returns the finished process; its exit code must be `code`."""
     script, *options = map(str, command)
-    environment = os.environ | {"PYTHONUTF8": "1", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
-        [sys.executable, str(ROOT / script), *options], cwd=cwd, env=environment, capture_output=True, text=True
+        [sys.executable, str(ROOT / script), *options], cwd=cwd, capture_output=True, encoding="utf-8", errors="replace"
     )
     assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr

@@ -1,3 +1,5 @@
+import os
+
 from genre import audio
 
 import numpy as np
@@ -70,12 +72,32 @@ def test_what_cannot_be_decoded_gives_its_reason(tmp_path):
         heard(path)
 
 
-def test_a_file_cut_short_is_refused_not_passed_off_as_whole(tmp_path):
-    path = tmp_path / "song.flac"
-    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 3 * SR), SR)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 4])
-    with pytest.raises(audio.AudioError):
+@pytest.mark.parametrize("extension", ["flac", "mp3"])
+@pytest.mark.parametrize("seconds", [9, 40])
+def test_a_file_cut_short_is_refused_and_never_filled_with_what_memory_holds(tmp_path, extension, seconds):
+    path = tmp_path / f"song.{extension}"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, seconds * SR), SR)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(audio.AudioError, match="cut short|cannot be decoded"):
         heard(path)
+
+
+@pytest.mark.parametrize("extension", ["wav", "au", "aiff"])
+def test_a_file_cut_short_without_saying_so_is_as_long_as_what_is_there(tmp_path, extension):
+    path = tmp_path / f"song.{extension}"
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 9 * SR).astype(np.float32)
+    soundfile.write(path, samples, SR, subtype="FLOAT")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    pieces = heard(path)
+    assert len(pieces) == 4
+    np.testing.assert_array_equal(np.concatenate([piece.samples for piece in pieces]), samples[: 4 * SR])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_that_is_no_text_is_no_hindrance(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    soundfile.write(os.fsencode(path), sine(440), SR)
+    assert len(heard(path)) == 1
 
 
 def test_silence_and_a_constant_are_recognised(tmp_path):

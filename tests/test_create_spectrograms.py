@@ -83,6 +83,23 @@ def test_another_recipe_or_other_music_needs_overwrite(tmp_path):
     assert "was made of other music" in one_line_error("create_spectrograms.py", *options, code=1)
 
 
+@pytest.mark.parametrize("option", ["--colormap=magna", "--hop_length=0", "--n_mels=0"])
+def test_options_that_cannot_work_are_refused_before_anything_is_removed(tmp_path, option):
+    write_songs(tmp_path / "genres", ("high",), tracks=1)
+    make(tmp_path)
+    before = pictures(tmp_path)
+    one_line_error("create_spectrograms.py", f"--data={tmp_path}", *QUICK, option, "--overwrite", code=2)
+    assert pictures(tmp_path) == before != []
+
+
+def test_a_song_that_went_bad_leaves_no_picture_behind(tmp_path):
+    songs = write_songs(tmp_path / "genres", ("high",), tracks=2)
+    make(tmp_path)
+    (songs / "high" / "high.00000.wav").write_bytes(b"")
+    make(tmp_path)
+    assert pictures(tmp_path) == ["high/high.00001.png"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -119,5 +136,6 @@ def test_a_folder_without_songs_or_only_bad_ones_is_one_line(tmp_path):
 
 def test_a_picture_does_not_depend_on_the_other_features_of_the_call(tmp_path, split_data):
     call("create_spectrograms.py", f"--data={split_data}", f"--dataset_path={tmp_path}", *QUICK)
+    assert len(list(tmp_path.glob("mel/*/*.png"))) == 18
     for path in tmp_path.glob("mel/*/*.png"):
         assert path.read_bytes() == (split_data / "dataset" / path.relative_to(tmp_path)).read_bytes()

@@ -39,6 +39,32 @@ def test_songs_of_one_stem_have_names_of_their_own(tmp_path):
     assert "b" in names
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["rock/a.wav", "rock/x/a.wav", "rock/x_a.wav", "rock/y/x_a.wav", "rock/x_a.wav.mp3"],
+        ["rock/song.wav", "rock/song.000.wav", "rock/song.001.flac"],
+    ],
+)
+def test_no_two_songs_can_share_a_picture(tmp_path, names):
+    tracks = folder.tracks(make(tmp_path, *names))
+    pictures = {f"{track.name}{piece}".casefold() for track in tracks for piece in ("", ".000", ".001")}
+    assert len(pictures) == 3 * len(names)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_genre_that_the_index_could_not_hold_is_refused(tmp_path):
+    with pytest.raises(DataError, match="rename it"):
+        folder.tracks(make(tmp_path, "high|low/a.wav"))
+
+
+def test_hidden_folders_are_left_out_but_not_the_one_that_was_named(tmp_path):
+    make(tmp_path, ".music/rock/a.wav", ".music/rock/.cache/sub/b.wav")
+    assert [path.name for path in folder.audio_files(tmp_path / ".music")] == ["a.wav"]
+    assert [path.name for path in folder.audio_files(tmp_path / ".music" / "rock" / ".cache" / "..")] == ["a.wav"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths are shorter on Windows")
 def test_a_very_long_name_is_cut_and_stays_unique(tmp_path):
     make(tmp_path, f"rock/{'a' * 240}1.wav", f"rock/{'a' * 240}2.wav", f"rock/{'é' * 120}.wav")
     names = [track.name for track in folder.tracks(tmp_path)]

@@ -30,3 +30,10 @@ def test_a_swap_killed_between_its_two_renames_is_undone(tmp_path):
     assert (tmp_path / "final" / "kept.txt").is_file()
     files.recover_folder(tmp_path / "final")
     assert (tmp_path / "final" / "kept.txt").is_file()
+
+
+def test_nested_folders_survive_a_swap_killed_before_they_were_moved(tmp_path):
+    for name in (".final.old/nested", "final", "new"):
+        (tmp_path / name).mkdir(parents=True)
+    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_subfolders=True)
+    assert [path.name for path in tmp_path.glob("*/*")] == ["nested"]

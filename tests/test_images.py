@@ -56,6 +56,7 @@ def test_what_is_no_8_bit_picture_is_refused_by_name(tmp_path):
         images.read(path)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(_png_bytes(tmp_path))
     for limit in (300, 100):  # pixels; the picture has 384: over the warning, over twice the limit
@@ -69,11 +70,23 @@ def _png_bytes(folder):
     return (folder / "whole.png").read_bytes()
 
 
-def test_resizing_averages_what_a_cell_covers():
-    checked = np.indices((8, 8)).sum(axis=0) % 2 * 200
-    small = images.resize(checked.astype(np.uint8)[..., None], (2, 2))
-    assert small.shape == (2, 2, 1)
-    assert np.abs(small.astype(int) - 100).max() <= 2
+def test_resizing_counts_every_cell_and_keeps_channels_and_order():
+    step = np.repeat([0, 200], 8).astype(np.uint8) * np.ones((8, 1), np.uint8)
+    small = images.resize(np.stack([step, 200 - step, step], axis=-1), (2, 4))
+    assert small.shape == (2, 4, 3)
+    np.testing.assert_array_equal(small[0, :, 0], small[1, :, 2])
+    np.testing.assert_allclose(small[..., 0] + small[..., 1].astype(int), 200, atol=1)
+    assert small[0, :, 0].tolist() == sorted(small[0, :, 0])
+    assert small[0, :, 0].mean() == pytest.approx(100, abs=1)
+
+
+def test_a_picture_of_another_recipe_than_its_folders_is_refused_by_what_differs(tmp_path):
+    images.save(tmp_path / "a.png", PICTURE, Recipe.of("mel", fmin=500.0))
+    images.read(tmp_path / "a.png", Recipe.of("mel", fmin=500.0))
+    with pytest.raises(DataError, match=r"a\.png was made by another recipe .*fmin 0\.0 against 500\.0, folder first"):
+        images.read(tmp_path / "a.png", Recipe.of("mel"))
+    Image.fromarray(PICTURE).save(tmp_path / "b.png")
+    images.read(tmp_path / "b.png", Recipe.of("mel"))  # a picture that names no recipe may be anyone's
 
 
 @pytest.mark.parametrize(("text", "size"), [("40x80", (40, 80)), ("40xnative", (40, None)), ("native", (None, None))])

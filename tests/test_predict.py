@@ -44,11 +44,31 @@ def test_the_pieces_of_a_song_are_averaged(tmp_path, trained_run):
     np.testing.assert_allclose(both, (a + b) / 2, atol=1e-6)
 
 
+def test_songs_predicted_before_ctrl_c_are_in_the_csv(tmp_path, trained_run, monkeypatch):
+    import predict
+
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", sine(440), SR)
+    original = predict.predict_song
+    stop = iter([False, True])
+    monkeypatch.setattr(
+        predict, "predict_song", lambda *a: original(*a) if not next(stop) else (_ for _ in ()).throw(KeyboardInterrupt)
+    )
+    monkeypatch.setattr(
+        "sys.argv", ["predict.py", str(tmp_path), f"--run={trained_run}", f"--csv={tmp_path / 'o.csv'}"]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        predict.main()
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 2
+
+
 def test_a_wrong_call_is_one_line(tmp_path, trained_run):
     assert "no file or folder" in one_line_error("predict.py", tmp_path / "none.wav", f"--run={trained_run}", code=2)
     assert "no audio file in" in one_line_error("predict.py", tmp_path, f"--run={trained_run}", code=2)
     assert "no run at" in one_line_error("predict.py", tmp_path, f"--run={tmp_path}", code=2)
     (tmp_path / "a.wav").touch()
+    nowhere = f"--csv={tmp_path / 'none' / 'o.csv'}"
+    assert "no folder for --csv" in one_line_error("predict.py", tmp_path, f"--run={trained_run}", nowhere, code=2)
     assert "none of 1 songs could be used" in one_line_error(
         "predict.py", tmp_path / "a.wav", f"--run={trained_run}", code=1
     )

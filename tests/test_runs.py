@@ -53,7 +53,7 @@ def test_what_is_no_run_is_refused_with_what_there_is(tmp_path, trained_run):
 
 def test_a_run_records_how_to_repeat_it(trained_run):
     info = json.loads((trained_run / runs.RUN).read_text())
-    assert info["command"].startswith("time_model.py --data=")
+    assert info["command"].startswith("python time_model.py --data=")
     for key in ("seed", "versions", "git_commit", "index_fingerprint", "recipe", "seconds", "training", "images_path"):
         assert key in info
     assert info["recipe"]["transform"]["n_mels"] == 16

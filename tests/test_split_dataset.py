@@ -94,6 +94,16 @@ def test_a_wrong_call_is_one_line(data, options, code, message):
     assert not (data / "images").exists()
 
 
+def test_the_data_set_itself_is_never_replaced_nor_split_twice(data):
+    before = sorted(path.relative_to(data) for path in data.rglob("*"))
+    same = f"--images_path={data / 'x' / '..' / 'dataset'}"
+    assert "needs a folder of its own" in one_line_error("split_dataset.py", f"--data={data}", same, code=2)
+    assert sorted(path.relative_to(data) for path in data.rglob("*")) == before
+    call("split_dataset.py", f"--data={data}")
+    options = (f"--dataset_path={data / 'images'}", f"--images_path={data / 'again'}")
+    assert "is a split already" in one_line_error("split_dataset.py", *options, code=2)
+
+
 def test_a_class_of_two_tracks_is_refused(data):
     folder = data / "dataset" / "mel"
     rows = [row for row in index.read(folder) if not row.track.startswith("low/") or row.track.endswith(("0", "1"))]

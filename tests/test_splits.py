@@ -111,6 +111,18 @@ def test_a_track_in_two_subsets_and_other_bad_lists_are_refused(tmp_path):
         splits.by_lists(rows_of(a=3), {"b/1": "train"})
 
 
+def test_one_track_listed_twice_in_two_subsets_is_refused_however_it_is_written():
+    with pytest.raises(DataError, match=r"a/000.wav and x/a/000.mp3 are one track, listed in test and train"):
+        splits.by_lists(rows_of(a=3), {"a/000.wav": "train", "x/a/000.mp3": "test"})
+
+
+def test_a_bare_name_matches_only_where_one_track_has_it_and_a_dot_is_no_extension():
+    rows = [Row("", track, ("g",)) for track in ("a/1", "b/1", "a/2", "a/song")]
+    subset_of, _, unmatched = splits.by_lists(rows, {"1": "train", "2": "test", "song.1": "train"})
+    assert subset_of == {"a/2": "test"}
+    assert unmatched == 2
+
+
 def test_a_name_that_two_genres_have_is_matched_by_its_genre_only():
     rows = [Row(f"{c}/1.png", f"{c}/1", (c,)) for c in "ab"]
     subset_of, unlisted, _ = splits.by_lists(rows, {"a/1": "train", "c/1": "test"})

@@ -1,4 +1,5 @@
 import csv
+import importlib
 import json
 import shutil
 import signal
@@ -13,7 +14,8 @@ from genre.command_line import CallError, DataError
 
 import numpy as np
 import pytest
-from conftest import ROOT, call, one_line_error, write_pictures
+from conftest import ARCHITECTURES, ROOT, call, one_line_error, write_pictures
+from PIL import Image
 
 
 def arguments(folder, *options):
@@ -227,6 +229,42 @@ def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp
     assert (exact["image_size"], exact["input_shape"]) == ("24x30", [24, 30, 1])
 
 
+def test_a_run_can_start_the_next_of_its_kind_layer_by_layer(tmp_path, capsys):
+    images_path = write_pictures(tmp_path / "images" / "mel").parent
+    args = ["--epochs=1", f"--images_path={images_path}", f"--models={tmp_path}"]
+    for name in ARCHITECTURES:
+        build_model = importlib.import_module(name).build_model
+        source = training.train(build_model, "mel", training._parser(build_model, {}).parse_args(args))
+        again = training._parser(build_model, {}).parse_args([*args, f"--init_from={source}", "--run_name=again"])
+        capsys.readouterr()
+        training.train(build_model, "mel", again)
+        copied = capsys.readouterr().out.partition(" started from ")[0].splitlines()[-1].split(", ")
+        assert copied == [layer.name for layer in runs.read(source).model.get_layer(name).layers if layer.weights]
+
+
+def test_levels_are_standardised_by_the_training_pictures_channel_by_channel():
+    x = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3)).astype(np.uint8)
+    x[..., 1] = 9
+    mean, variance = training._level_statistics(x)
+    np.testing.assert_allclose(mean, x.mean(axis=(0, 1, 2)))
+    np.testing.assert_allclose(variance, np.maximum(x.var(axis=(0, 1, 2)), 1))
+
+
+def test_colour_pictures_train(tmp_path):
+    folder = write_pictures(tmp_path / "images" / "mel", counts=[("train", 8), ("validation", 4)])
+    for path in folder.glob("*/*/*.png"):
+        Image.open(path).convert("RGB").save(path)
+    assert runs.read(train(tmp_path, "--epochs=1")).info["input_shape"] == [12, 20, 3]
+
+
+@pytest.mark.parametrize("damage", ["history.csv", "settings.json"])
+def test_a_damaged_unfinished_folder_is_one_line(killed_after_2_epochs, damage):
+    path = killed_after_2_epochs / "models" / "time_model" / ".mel.unfinished" / damage
+    path.write_text("epoch,loss\nx,y\n")
+    with pytest.raises(DataError, match="is damaged.*--overwrite"):
+        train(killed_after_2_epochs, "--epochs=5", "--resume")
+
+
 def test_a_loss_that_is_no_number_stops_the_training_with_what_to_do(tmp_path):
     with pytest.raises(DataError, match="the loss is nan in epoch .*smaller --learning_rate"):
         train(tmp_path, "--epochs=20", "--learning_rate=1e30", "--optimizer=sgd")
@@ -272,6 +310,8 @@ def test_bad_folders_are_refused_before_anything_is_written(tmp_path):
     [
         ("--optimizer=adma", "Keras has no optimizer 'adma'"),
         ("--seed=-1", "expected a whole number of at least 0, not '-1'"),
+        ("--optimizer=LossScaleOptimizer", "Keras has no optimizer"),
+        ("--precision=float16", "expected one of float32, mixed_bfloat16"),
         ("--epoch=1", "unrecognized arguments: --epoch=1"),
         ("--image_size=40", "--image_size"),
         ("--data=nowhere", "no folder nowhere/images"),

@@ -3,12 +3,13 @@
 import collections
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from genre.audio import EXTENSIONS
 from genre.command_line import CallError, DataError
 from genre.datasets import Track
-from genre.index import class_names
+from genre.index import INDEX, class_names
 
 LONGEST_NAME = 180  # bytes; file systems allow 255, and a piece number and a temporary name come on top
 
@@ -26,6 +27,8 @@ def tracks(root):
         raise CallError(f"no folder {root}; expected one folder per genre in it, or name yours with --audio_files_path")
     found = []
     for genre in class_names(root):
+        if "|" in genre:
+            raise DataError(f"{root / genre}: rename it, as | stands between two genres of one track in {INDEX}")
         files = audio_files(root / genre)
         for path, name in zip(files, _unique_names([file.relative_to(root / genre) for file in files]), strict=True):
             found.append(Track(path, name, (genre,)))
@@ -35,23 +38,33 @@ def tracks(root):
 
 
 def audio_files(folder):
-    """Every audio file below a folder, sorted; hidden ones (macOS's ._song.wav) and linked folders are left out."""
-    return sorted(
-        Path(parent, name)
-        for parent, folders, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in EXTENSIONS and not any(p.startswith(".") for p in (name, Path(parent).name))
-    )
+    """Every audio file below a folder, sorted; but hidden ones (macOS's ._song.wav) and linked folders."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.suffix.lower() in EXTENSIONS)
 
 
 def _unique_names(paths):
-    """Picture names for the paths of one genre: the stem, or the whole path where two stems are alike."""
+    """Picture names for the paths of one genre: the stem, or the path with a hash where it would not be unique.
+
+    A stem such as song.001 would not be either where there is a song: that is the name of a piece of it.
+    """
     stems = collections.Counter(path.stem.casefold() for path in paths)
-    return [_shorten(path.stem if stems[path.stem.casefold()] == 1 else "_".join(path.parts)) for path in paths]
+    names = []
+    for path in paths:
+        piece_of = re.fullmatch(r"(.+)\.\d{3,}", path.stem.casefold())
+        unique = stems[path.stem.casefold()] == 1 and not (piece_of and piece_of[1] in stems)
+        names.append(_shorten(path.stem) if unique else _hashed("_".join(path.parts), path.as_posix()))
+    return names
 
 
 def _shorten(name):
-    encoded = os.fsencode(name)
-    if len(encoded) <= LONGEST_NAME:
-        return name
-    return encoded[:LONGEST_NAME].decode(errors="ignore") + "~" + hashlib.sha256(encoded).hexdigest()[:8]
+    return name if len(os.fsencode(name)) <= LONGEST_NAME else _hashed(name, name)
+
+
+def _hashed(name, content):
+    """A name cut to size, with a hash of `content`."""
+    digest = hashlib.sha256(os.fsencode(content)).hexdigest()[:8]
+    return f"{os.fsencode(name)[:LONGEST_NAME].decode(errors='ignore')}~{digest}"
