@@ -9,6 +9,7 @@ from genre.command_line import CallError, DataError, parameters
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 
 FRAMES_AT_ONCE = 256  # a chunk of frames that stays in the processor's cache
 
@@ -21,7 +22,7 @@ def mel(y, sr, *, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=0.0):
         fmin: lowest frequency in Hz. fmax: highest frequency in Hz, 0 for half the rate.
     """
     filters = _mel_filters(sr, n_fft, n_mels, fmin, fmax or sr / 2)
-    return _power_stft(y, n_fft, hop_length, project=filters.T).T
+    return _power_stft(y, n_fft, hop_length, filters).T
 
 
 def chroma_stft(y, sr, *, n_fft=2048, hop_length=512, n_chroma=12):
@@ -127,24 +128,24 @@ def compute(samples, recipe):
     return values.astype(np.float32, copy=False)
 
 
-def _power_stft(y, n_fft, hop_length, project=None):
+def _power_stft(y, n_fft, hop_length, filters=None):
     """Power of the short-time Fourier transform, centred frames, periodic Hann window, as librosa's defaults have it.
 
     Args:
         y: float32 (samples,).
-        project: (n_fft // 2 + 1, columns) that every frame is multiplied by, e.g. a mel filter bank.
+        filters: sparse (bands, n_fft // 2 + 1) that sums every frame into bands.
 
     Returns:
-        float32 (frames, n_fft // 2 + 1), or (frames, columns).
+        float32 (frames, n_fft // 2 + 1), or (frames, bands).
     """
     framed = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2), n_fft)[::hop_length]
     window = _hann(n_fft)
-    power = np.empty((len(framed), n_fft // 2 + 1 if project is None else project.shape[1]), np.float32)
+    power = np.empty((len(framed), n_fft // 2 + 1 if filters is None else filters.shape[0]), np.float32)
     for start in range(0, len(framed), FRAMES_AT_ONCE):
         chunk = slice(start, start + FRAMES_AT_ONCE)
         spectrum = scipy.fft.rfft(framed[chunk] * window, axis=1)
         energy = spectrum.real**2 + spectrum.imag**2
-        power[chunk] = energy if project is None else energy @ project
+        power[chunk] = energy if filters is None else (filters @ energy.T).T
     return power
 
 
@@ -155,6 +156,7 @@ def _hann(n_fft):
 
 @functools.lru_cache(maxsize=8)
 def _mel_filters(sr, n_fft, n_mels, fmin, fmax):
+    """Sparse, as few weights are not 0; a dense product would spread over the cores that other workers need."""
     import librosa.filters
 
-    return librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+    return scipy.sparse.csr_array(librosa.filters.mel(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax))
