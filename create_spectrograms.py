@@ -8,6 +8,7 @@ A file that cannot be used is skipped and named at the end. Run again after addi
 
 import collections
 import time
+import warnings
 from pathlib import Path
 
 from genre import audio, features, files, images, index
@@ -34,6 +35,7 @@ def main():
     known = {f: _prepare(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
     if args.colormap and any(known.values()):
         print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")
+    _report_left_out(audio_path, tracks)
     started = time.monotonic()
     rows, skipped = _make_all(tracks, recipes, dataset_path, known, args.colormap, args.workers)
     for feature in recipes:
@@ -91,7 +93,9 @@ def _try(recipes, colormap):
     """Refuse parameters that no song can be rendered with, before anything is written or removed."""
     for feature, recipe in recipes.items():
         try:
-            images.render(np.zeros(round(recipe.seconds * recipe.sr), np.float32), recipe)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)  # librosa's, of mel filters that are empty
+                images.render(np.zeros(round(recipe.seconds * recipe.sr), np.float32), recipe)
         except Exception as error:  # whatever numpy or librosa raise for them
             settings = ", ".join(f"{name}={value}" for name, value in recipe.transform.items())
             raise CallError(f"{feature} cannot be computed with {settings}: {error}") from None
@@ -101,12 +105,17 @@ def _try(recipes, colormap):
 
 def _prepare(target, recipe, tracks, overwrite):
     """Check a feature's folder and write its recipe. Returns {track: its rows} of what is there already."""
-    there = index.read_recipe(target)
-    if there and there != recipe and not overwrite:
-        raise DataError(f"{target} has another recipe ({there.differences(recipe)}); --overwrite makes it anew")
     known = collections.defaultdict(list)
-    for row in index.read(target) or []:
-        known[row.track].append(row)
+    try:
+        there = index.read_recipe(target)
+        for row in index.read(target) or []:
+            known[row.track].append(row)
+    except DataError as error:
+        if not overwrite:
+            raise DataError(f"{error}, with --overwrite") from None
+        there = None
+    if there and there != recipe and known and not overwrite:
+        raise DataError(f"{target} has another recipe ({there.differences(recipe)}); --overwrite makes it anew")
     gone = set(known) - {track.id for track in tracks}
     if known and len(gone) == len(known) and not overwrite:
         raise DataError(
@@ -180,7 +189,7 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
     Returns:
         (track, {feature: rows}, reasons why the track, or a piece of it, has no picture)
     """
-    made, reasons, missing = {feature: [] for feature in recipes}, [], dict(recipes)
+    made, silent, missing = {feature: [] for feature in recipes}, [], dict(recipes)
     try:
         audio_hash = audio.content_hash(track.path)
         for feature, before in known.items():
@@ -190,7 +199,7 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
         if missing:
             for number, piece, is_only in _numbered_pieces(track.path, next(iter(missing.values()))):
                 if piece.silent:
-                    reasons.append(f"silent from {piece.start:g} s to {piece.start + piece.seconds:g} s")
+                    silent.append(f"{piece.start:g}")
                     continue
                 file = f"{track.id}.png" if is_only else f"{track.id}.{number:03d}.png"
                 for feature, recipe in missing.items():
@@ -210,11 +219,12 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
     for feature, before in known.items():  # the track has changed and has fewer pieces now
         kept = {row.file for row in made[feature]}
         _remove(dataset_path / feature, [row for row in before or [] if row.file not in kept])
-    return track, made, reasons
+    more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
+    return track, made, [f"silent for a piece from {', '.join(silent[:5])} s on{more}"] if silent else []
 
 
 def _up_to_date(rows, audio_hash, target):
-    return all(row.audio_hash == audio_hash and (target / row.file).is_file() for row in rows)
+    return all(row.audio_hash == audio_hash and images.is_whole(target / row.file) for row in rows)
 
 
 def _numbered_pieces(path, recipe):
@@ -240,6 +250,14 @@ def _row(track, file, piece, audio_hash):
         subset=track.subset,
         audio_hash=audio_hash,
     )
+
+
+def _report_left_out(root, tracks):
+    """Songs that lie beside the genre folders, and genre folders without songs."""
+    if loose := sum(path.suffix.lower() in audio.EXTENSIONS for path in root.iterdir() if path.is_file()):
+        print(f"left out: {loose} songs that lie in {root} itself and not in a genre's folder")
+    if empty := sorted(set(index.class_names(root)) - {track.labels[0] for track in tracks}):
+        print(f"left out: genre folders without songs: {', '.join(empty)}")
 
 
 def _report(target, rows, skipped, seconds):

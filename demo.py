@@ -13,6 +13,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
+from genre import runs
 from genre.command_line import CallError, Parser, natural, positive, run
 
 import numpy as np
@@ -115,6 +116,7 @@ def main():
     args = _parser().parse_args()
     data, run_path = Path(args.data).as_posix(), Path(args.models, "time_model", "mel").as_posix()
     write_corpus(Path(data, "genres"), args.tracks, args.seed)
+    refuse_foreign_run(Path(run_path), Path(data))
     call("create_spectrograms.py", "--features=mel", f"--seconds={TRACK_SECONDS}", f"--data={data}")
     call("split_dataset.py", f"--data={data}")
     folders = (f"--data={data}", f"--models={Path(args.models).as_posix()}")
@@ -148,6 +150,12 @@ def call(script, *options):
     code = subprocess.run([sys.executable, str(Path(__file__).with_name(script)), *options], check=False).returncode
     if code:
         sys.exit(code)
+
+
+def refuse_foreign_run(run_path, data):
+    """Raises: CallError: there is a run there of other data, which the demo's training would replace."""
+    if (run_path / "run.json").is_file() and Path(runs.read(run_path).info["images_path"]) != data / "images" / "mel":
+        raise CallError(f"{run_path} is not a run of the demo; give another --models")
 
 
 def write_corpus(genres_path, tracks, seed):

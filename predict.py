@@ -32,6 +32,8 @@ def main():
     songs = find_songs(args.songs)
     if args.csv and not Path(args.csv).resolve().parent.is_dir():
         raise CallError(f"no folder for --csv={args.csv}")
+    if args.csv and (Path(args.csv).suffix.lower() in audio.EXTENSIONS or Path(args.csv).is_dir()):
+        raise CallError(f"--csv={args.csv} should be a file such as genres.csv, not a song or a folder")
     recipe = trained.recipe  # before TensorFlow is loaded: a run without one is refused at once
     print(f"{trained.name}: {len(trained.classes)} genres, pieces of {recipe.seconds:g} s")
     width = max(len(str(song)) for song in songs)
@@ -84,7 +86,7 @@ def predict_song(trained, song):
             if piece.silent:
                 continue
             if piece.seconds < recipe.seconds:
-                note = f"padded from {piece.seconds:.1f} s to {recipe.seconds:g} s"
+                note = f"padded from {piece.seconds:.2g} s to {recipe.seconds:g} s"
             pictures.append(trained.render(piece.samples))
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
         reason = str(error) if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {error}"

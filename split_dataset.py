@@ -96,6 +96,12 @@ def _refuse_foreign(images_path, features):
         return
     if not images_path.is_dir():
         raise DataError(f"{images_path} is a file; give another --images_path")
+    for feature in features:
+        folder = images_path / feature
+        ours = {row.file for row in index.read(folder) or []} | {index.INDEX, index.RECIPE}
+        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        if strangers := sorted(name for name in there - ours if not Path(name).name.startswith(".")):
+            raise DataError(f"{folder / strangers[0]} is not from a split; move it away, or it would be lost")
     for entry in sorted(os.scandir(images_path), key=lambda entry: entry.name):
         ours = (
             entry.name in features

@@ -42,10 +42,7 @@ class Piece(NamedTuple):
     start: float
     seconds: float
     samples: np.ndarray
-
-    @property
-    def silent(self):
-        return float(np.ptp(self.samples)) < SILENCE
+    silent: bool
 
 
 def pieces(path, sr, seconds, pad_short=False):
@@ -68,14 +65,19 @@ def pieces(path, sr, seconds, pad_short=False):
         total += len(block)
         pending = np.concatenate([pending, block])
         while len(pending) >= length:
-            yield Piece(start / sr, seconds, pending[:length])
+            yield Piece(start / sr, seconds, pending[:length], _is_silent(pending[:length]))
             pending, start = pending[length:], start + length
     if total == 0:
         raise AudioError("holds no audio")
     if len(pending) >= WHOLE * length or (start == 0 and pad_short):
-        yield Piece(start / sr, len(pending) / sr, np.pad(pending, (0, length - len(pending))))
+        padded = np.pad(pending, (0, length - len(pending)))
+        yield Piece(start / sr, len(pending) / sr, padded, _is_silent(pending))
     elif start == 0:
-        raise AudioError(f"{total / sr:.1f} s long, shorter than {WHOLE:.0%} of a piece of {seconds:g} s")
+        raise AudioError(f"{total / sr:.2g} s long, shorter than {WHOLE:.0%} of a piece (--seconds={seconds:g})")
+
+
+def _is_silent(samples):
+    return float(np.ptp(samples)) < SILENCE
 
 
 def _blocks(path, sr):

@@ -91,7 +91,7 @@ def _value(kind, allowed, expected):
 
 
 positive = _value(int, lambda number: number >= 1, "a whole number of at least 1")
-natural = _value(int, lambda number: 0 <= number < 2**31, "a whole number of at least 0")
+natural = _value(int, lambda number: 0 <= number < 2**31, "a whole number from 0 to 2147483647")
 natural_float = _value(float, lambda number: 0 <= number < float("inf"), "a number of at least 0")
 positive_float = _value(float, lambda number: 0 < number < float("inf"), "a number above 0")
 
@@ -122,5 +122,6 @@ def run(main):
         print(f"{os.path.basename(sys.argv[0])}: {error.strerror}{where}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
-        print(f"{os.path.basename(sys.argv[0])}: stopped; what was finished is kept", file=sys.stderr)
+        advice = "what was finished is kept: call again to go on, a training with --resume"
+        print(f"{os.path.basename(sys.argv[0])}: stopped; {advice}", file=sys.stderr)
     sys.exit(code)

@@ -53,21 +53,21 @@ def write_csv(path, lines):
     write_text(path, text.getvalue())
 
 
-def replace_folder(new, final, keep_subfolders=False):
+def replace_folder(new, final, keep_others=False):
     """Give the folder `new` the name `final`; what stood there before is removed once `final` is complete.
 
     Args:
-        keep_subfolders: move the old folder's subfolders that `new` lacks into it.
+        keep_others: move what the old folder holds and `new` lacks into it.
     """
     new, final = Path(new), Path(final)
-    recover_folder(final, keep_subfolders)
+    recover_folder(final, keep_others)
     if final.exists():
         final.rename(_old(final))
     new.rename(final)
-    recover_folder(final, keep_subfolders)
+    recover_folder(final, keep_others)
 
 
-def recover_folder(final, keep_subfolders=False):
+def recover_folder(final, keep_others=False):
     """Finish, or undo, a `replace_folder` that was killed."""
     final = Path(final)
     old = _old(final)
@@ -76,8 +76,8 @@ def recover_folder(final, keep_subfolders=False):
     if not final.exists():
         old.rename(final)
         return
-    for path in sorted(old.iterdir()) if keep_subfolders else ():
-        if path.is_dir() and not (final / path.name).exists():
+    for path in sorted(old.iterdir()) if keep_others else ():
+        if not (final / path.name).exists():
             path.rename(final / path.name)
     shutil.rmtree(old, ignore_errors=True)
 

@@ -85,6 +85,16 @@ def read(path, recipe=None):
     return picture if picture.ndim == 3 else picture[..., None]
 
 
+def is_whole(path):
+    """Whether a file is there and ends as a PNG does."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(-8, 2)
+            return file.read() == b"IEND\xaeB`\x82"
+    except OSError:
+        return False
+
+
 def resize(picture, image_size):
     """A picture (uint8 (bins, frames, channels)) at another size, by Pillow's bilinear filter.
 

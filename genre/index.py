@@ -72,7 +72,7 @@ def _row(cells):
 def read_recipe(folder):
     """The recipe of a picture folder, or None where there is none."""
     path = Path(folder) / RECIPE
-    return Recipe.from_json(path.read_text(encoding="utf-8"), path) if path.is_file() else None
+    return Recipe.from_json(path.read_text(encoding="utf-8", errors="replace"), path) if path.is_file() else None
 
 
 def feature_folders(root, what, command):

@@ -34,7 +34,10 @@ def feature_folder(images_path, feature):
         raise CallError(f"no pictures of {feature!r} in {images_path}; there is {there}")
     for subset in SUBSETS[:2]:
         if not index.class_names(folder / subset):
-            raise CallError(f"{folder} has no {subset}/<genre> folders; make them with: python split_dataset.py")
+            raise CallError(
+                f"{folder} has no {subset}/<genre> folders; python split_dataset.py makes them of pictures by "
+                "create_spectrograms.py, others must be sorted into train/<genre> and validation/<genre>"
+            )
     return folder
 
 
@@ -50,7 +53,8 @@ def class_list(folder):
         counts[row.labels[0]] += 1
     if empty := [name for name in classes if not counts[name]]:
         raise DataError(
-            f"{folder / 'train'} has no pictures of {', '.join(empty)}; add some or remove the empty folders"
+            f"{folder / 'train'} has no pictures of {', '.join(empty)}; "
+            "add some, or remove those classes from every subset"
         )
     if len(classes) < 2:
         raise DataError(f"{folder / 'train'} has one class, {classes[0]}; at least two are needed")
@@ -65,13 +69,14 @@ def first_shape(folder):
     return images.read(folder / index.subset_rows(folder, "train")[0].file).shape
 
 
-def load(folder, subset, classes, image_size=(None, None), like=None):
+def load(folder, subset, classes, image_size=(None, None), like=None, alike=None):
     """Decode a subset's pictures once, all of them into memory.
 
     Args:
         folder: <images_path>/<feature>. classes: names in the order of the labels.
         image_size: (bins, frames) that pictures are resized to, None to keep an axis.
-        like: (bins, frames, channels) that the pictures must have; by default that of the first.
+        like: (bins, frames, channels) that the pictures must have when read; by default that of the first.
+        alike: (bins, frames, channels) that their files must have; by default any.
 
     Returns:
         Pictures, or None if the subset has no pictures.
@@ -91,7 +96,7 @@ def load(folder, subset, classes, image_size=(None, None), like=None):
         raise DataError(
             f"{len(rows)} pictures of {like[0]} x {like[1]} do not fit in memory; try --image_size"
         ) from None
-    jobs = (joblib.delayed(_load_one)(path, recipe, image_size, x, i) for i, path in enumerate(paths))
+    jobs = (joblib.delayed(_load_one)(path, recipe, image_size, alike, x, i) for i, path in enumerate(paths))
     reading = joblib.Parallel(n_jobs=joblib.cpu_count(), prefer="threads", return_as="generator")(jobs)
     faults = [fault for fault in tqdm(reading, subset, len(paths), disable=None, unit="picture", leave=False) if fault]
     if faults:
@@ -100,15 +105,19 @@ def load(folder, subset, classes, image_size=(None, None), like=None):
     return Pictures(x, np.array([number[row.labels[0]] for row in rows], np.int32), rows)
 
 
-def _load_one(path, recipe, image_size, x, i):
+def _load_one(path, recipe, image_size, alike, x, i):
     """Read one picture into x[i]. Returns what is wrong with it, or None."""
     try:
-        picture = images.resize(images.read(path, recipe), image_size)
+        original = images.read(path, recipe)
+        picture = images.resize(original, image_size)
     except DataError as error:
         return str(error)
-    if picture.shape != x.shape[1:]:
-        size, expected = (f"{b} x {f} with {c} channels" for b, f, c in (picture.shape, x.shape[1:]))
-        return f"{path} is {size}, others are {expected} (--image_size=BINSxFRAMES makes sizes alike)"
+    for shape, expected in ((original.shape, alike or original.shape), (picture.shape, x.shape[1:])):
+        if shape[2] != expected[2]:
+            return f"{path} has {shape[2]} channels, others have {expected[2]}; save all as grey or all as colour"
+        if shape != expected:
+            sizes = f"{shape[0]} x {shape[1]}, others are {expected[0]} x {expected[1]}"
+            return f"{path} is {sizes} (--image_size=BINSxFRAMES makes sizes alike)"
     x[i] = picture
     return None
 

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 DOTS_PER_INCH = 150
+LONGEST = 28  # letters of a class name
 MANY = 30  # classes, from which on cells shrink
 
 
@@ -24,6 +25,7 @@ def history(rows, best_epoch, title, path):
         axes.plot(epochs, [row[f"val_{name}"] for row in rows], label="validation", marker=marker)
         axes.axvline(best_epoch, color="grey", linewidth=1, linestyle=":", label=f"kept: epoch {best_epoch}")
         axes.set(xlabel="epoch", ylabel=name)
+        axes.set_xlim(0, len(rows) + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
@@ -50,8 +52,9 @@ def confusion_matrix(counts, classes, title, path):
             text = f"{count}\n{shares[row, column]:.0%}"
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=letters)
-    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    classes = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "\u2026" for name in classes]
     rows = [f"{name} ({count})" for name, count in zip(classes, counts.sum(axis=1), strict=True)]
+    axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
     axes.set_yticks(range(len(classes)), rows, parse_math=False)  # a genre may have $ in its name
     axes.set(xlabel="predicted", ylabel="true (tracks)")
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)

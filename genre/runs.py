@@ -93,4 +93,4 @@ def read(folder):
             raise ValueError
         return Run(folder, info)
     except (ValueError, TypeError):
-        raise DataError(f"{path} is damaged; train the run again") from None
+        raise DataError(f"{path} is damaged; train the run again with --overwrite") from None

@@ -1,5 +1,6 @@
 """From a script's `build_model` to a finished run: command line, fit, evaluate, save."""
 
+import argparse
 import dataclasses
 import importlib.metadata
 import json
@@ -87,12 +88,18 @@ def _parser(build_model, defaults):
     fit.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling and dropout")
     out = parser.add_argument_group("run")
     out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
-    out.add_argument("--run_name", default="", help="puts the run one level deeper, for variants")
+    out.add_argument("--run_name", type=_plain_name, default="", help="puts the run one level deeper, for variants")
     again = out.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue a training that was killed")
     again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     parser.set_defaults(**defaults)
     return parser
+
+
+def _plain_name(text):
+    if Path(text).name != text or text.startswith("."):
+        raise argparse.ArgumentTypeError(f"expected a plain name without slashes, not {text!r}")
+    return text
 
 
 @dataclasses.dataclass
@@ -117,6 +124,10 @@ def train(build_model, feature, args):
         _refuse_other(plan.settings, runs.read(target).info, target)
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
+    if not args.overwrite and not (target / runs.RUN).exists() and any(map(Path.is_file, target.glob("[!.]*"))):
+        raise CallError(
+            f"{target} holds files but no {runs.RUN}; move them away, or add --overwrite to write among them"
+        )
     history = _prepare_unfinished(plan, unfinished)
     keras.backend.clear_session()  # layers are named alike in every run, whatever this process trained before
     keras.utils.set_random_seed(args.seed)
@@ -145,9 +156,11 @@ def _plan(build_model, feature, args):
     folder = inputs.feature_folder(args.images_path or Path(args.data, "images"), feature)
     classes = inputs.class_list(folder)
     recipe = index.read_recipe(folder)
-    image_size = args.image_size or _reduced(inputs.first_shape(folder), args.largest_size)
-    train_set = inputs.load(folder, "train", classes, image_size)
-    validation = inputs.load(folder, "validation", classes, image_size, train_set.x.shape[1:])
+    native = inputs.first_shape(folder)
+    image_size = args.image_size or _reduced(native, args.largest_size)
+    alike = None if args.image_size else native  # pictures that nobody asked to resize must be of one size
+    train_set = inputs.load(folder, "train", classes, image_size, alike=alike)
+    validation = inputs.load(folder, "validation", classes, image_size, train_set.x.shape[1:], alike)
     if validation is None:
         raise DataError(f"{folder / 'validation'} has no pictures; the best epoch is chosen on them")
     script = Path(sys.modules[build_model.__module__].__file__).stem
@@ -198,7 +211,8 @@ def _prepare_unfinished(plan, unfinished):
     if history and not plan.args.overwrite:
         if not plan.args.resume:
             raise CallError(
-                f"{plan.target} has an unfinished training of {len(history)} epochs; add --resume or --overwrite"
+                f"{plan.target} has an unfinished training of {len(history)} epochs, if it is not still running; "
+                "--resume goes on with it, --overwrite starts anew"
             )
         try:
             settings = json.loads((unfinished / SETTINGS).read_text(encoding="utf-8"))
@@ -355,7 +369,7 @@ def _write(plan, model, history, precision, unfinished):
     model.save(beside / runs.MODEL)
     model.save_weights(beside / runs.WEIGHTS)
     files.write_text(beside / runs.RUN, json.dumps(_info(plan, model, history, precision), indent=2) + "\n")
-    files.replace_folder(beside, plan.target, keep_subfolders=True)
+    files.replace_folder(beside, plan.target, keep_others=True)
     shutil.rmtree(unfinished)
     print(f"kept epoch {best} of {len(history)}, {sum(row['seconds'] for row in history):.0f} s")
     evaluation.show(scores)

@@ -73,7 +73,7 @@ def test_numbers_out_of_range_say_what_was_expected(kind, good, bad):
         (CallError("no such thing"), 2, "no such thing"),
         (FileNotFoundError(2, "No such file or directory", "x.wav"), 1, "No such file or directory: x.wav"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
-        (KeyboardInterrupt(), 130, "stopped; what was finished is kept"),
+        (KeyboardInterrupt(), 130, "stopped; what was finished is kept: call again to go on, a training with --resume"),
     ],
 )
 def test_what_is_expected_to_go_wrong_is_one_line_and_an_exit_code(monkeypatch, capsys, raised, code, line):

@@ -28,7 +28,11 @@ def test_bad_files_are_named_and_skipped_and_the_rest_is_made(tmp_path):
     soundfile.write(songs / "low" / "short.wav", sine(440, 0.2), SR)
     soundfile.write(songs / "low" / "silent.wav", sine(0, 1.0), SR)
     (songs / "low" / "film.m4a").write_bytes(b"\0" * 99)
+    (songs / "empty").mkdir()
+    soundfile.write(songs / "loose.wav", sine(440), SR)
     done = make(tmp_path)
+    assert "left out: 1 songs that lie in" in done.stdout
+    assert "left out: genre folders without songs: empty" in done.stdout
     assert "mel: 6 pictures of 6 tracks in 3 genres" in done.stdout
     assert "skipped 5 of 11 tracks" in done.stdout
     assert done.stdout.strip().splitlines()[-1] == f"wrote {tmp_path / 'dataset' / 'mel'}"
@@ -36,8 +40,8 @@ def test_bad_files_are_named_and_skipped_and_the_rest_is_made(tmp_path):
         reasons = {os.path.basename(row["file"]): row["reason"] for row in csv.DictReader(file)}
     assert sorted(reasons) == ["empty.wav", "film.m4a", "page.mp3", "short.wav", "silent.wav"]
     assert reasons["empty.wav"] == "an empty file"
-    assert reasons["short.wav"] == "0.2 s long, shorter than 95% of a piece of 1 s"
-    assert reasons["silent.wav"] == "silent from 0 s to 1 s"
+    assert reasons["short.wav"] == "0.2 s long, shorter than 95% of a piece (--seconds=1)"
+    assert reasons["silent.wav"] == "silent for a piece from 0 s on"
     make(tmp_path, "--strict", code=1)
 
 
@@ -56,7 +60,10 @@ def test_a_second_run_keeps_what_is_there_and_follows_the_songs(tmp_path):
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("*/*.png")}
     (songs / "high" / "high.00000.wav").unlink()
     soundfile.write(songs / "low" / "low.00001.wav", sine(300, 2.0), SR)
-    (folder / "low" / "low.00002.png").unlink()
+    broken = folder / "low" / "low.00002.png"
+    content = broken.read_bytes()
+    broken.unlink()  # not through a hard link
+    broken.write_bytes(content[:-20])
     make(tmp_path)
     assert pictures(tmp_path) == [
         "high/high.00001.png",
@@ -78,12 +85,15 @@ def test_another_recipe_or_other_music_needs_overwrite(tmp_path):
     assert "n_mels 16 against 20" in one_line_error("create_spectrograms.py", *options, code=1)
     make(tmp_path, "--n_mels=20", "--overwrite")
     assert index.read_recipe(tmp_path / "dataset" / "mel").transform["n_mels"] == 20
+    (tmp_path / "dataset" / "mel" / "recipe.json").write_bytes(b"\xff{")
+    assert "recipe.json is not a recipe" in one_line_error("create_spectrograms.py", *options, code=1)
+    make(tmp_path, "--n_mels=20", "--overwrite")
     write_songs(tmp_path / "other", ("noise",), tracks=1)
     options = (*options, f"--audio_files_path={tmp_path / 'other'}")
     assert "was made of other music" in one_line_error("create_spectrograms.py", *options, code=1)
 
 
-@pytest.mark.parametrize("option", ["--colormap=magna", "--hop_length=0", "--n_mels=0"])
+@pytest.mark.parametrize("option", ["--colormap=magna", "--hop_length=0", "--n_mels=0", "--fmin=9000"])
 def test_options_that_cannot_work_are_refused_before_anything_is_removed(tmp_path, option):
     write_songs(tmp_path / "genres", ("high",), tracks=1)
     make(tmp_path)

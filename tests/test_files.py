@@ -13,13 +13,13 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_a_folder_is_swapped_in_whole_and_keeps_what_is_nested_when_asked(tmp_path):
+def test_a_folder_is_swapped_in_whole_and_keeps_the_rest_when_asked(tmp_path):
     for name in ("final", "final/nested", "new"):
         (tmp_path / name).mkdir()
     (tmp_path / "final" / "old.txt").touch()
     (tmp_path / "new" / "new.txt").touch()
-    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_subfolders=True)
-    assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["nested", "new.txt"]
+    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_others=True)
+    assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["nested", "new.txt", "old.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["final"]
 
 
@@ -35,5 +35,5 @@ def test_a_swap_killed_between_its_two_renames_is_undone(tmp_path):
 def test_nested_folders_survive_a_swap_killed_before_they_were_moved(tmp_path):
     for name in (".final.old/nested", "final", "new"):
         (tmp_path / name).mkdir(parents=True)
-    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_subfolders=True)
+    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_others=True)
     assert [path.name for path in tmp_path.glob("*/*")] == ["nested"]

@@ -59,9 +59,14 @@ def test_every_damaged_picture_is_named_and_counted(tmp_path):
 def test_pictures_of_two_sizes_are_refused_by_name_unless_resized(tmp_path):
     folder = write_pictures(tmp_path / "a", shape=(12, 20))
     Image.new("L", (30, 12)).save(folder / "train" / "b" / "train7.png")
-    with pytest.raises(DataError, match=r"train7\.png is 12 x 30 with 1 channels, others are 12 x 20.*--image_size"):
+    with pytest.raises(DataError, match=r"train7\.png is 12 x 30, others are 12 x 20.*--image_size"):
         inputs.load(folder, "train", ["a", "b"])
     assert inputs.load(folder, "train", ["a", "b"], (6, 10)).x.shape == (16, 6, 10, 1)
+    with pytest.raises(DataError, match=r"train7\.png is 12 x 30, others are 12 x 20"):
+        inputs.load(folder, "train", ["a", "b"], (6, 10), alike=(12, 20, 1))
+    Image.new("RGB", (20, 12)).save(folder / "train" / "b" / "train7.png")
+    with pytest.raises(DataError, match=r"train7\.png has 3 channels, others have 1"):
+        inputs.load(folder, "train", ["a", "b"])
 
 
 def test_class_folders_that_cannot_be_learned_are_refused_before_training(tmp_path):

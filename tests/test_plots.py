@@ -39,6 +39,12 @@ def test_no_label_of_a_confusion_matrix_overlaps_another(tmp_path, figures, coun
         assert page.y0 <= box.y0 < box.y1 <= page.y1
 
 
+def test_a_very_long_class_name_is_cut_and_leaves_room_for_the_matrix(tmp_path, figures):
+    plots.confusion_matrix(np.eye(3, dtype=int), ["x" * 60, "b", "c"], "title", tmp_path / "a.png")
+    assert figures[0].axes[0].get_xticklabels()[0].get_text() == "x" * 27 + "…"
+    assert figures[0].axes[0].get_window_extent().width > 0.4 * figures[0].bbox.width
+
+
 def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, figures):
     rows = [{"epoch": i, "loss": 1 / i, "accuracy": 0.5, "val_loss": 2 / i, "val_accuracy": 0.4} for i in (1, 2, 3)]
     plots.history(rows, 2, "a_model, mel", tmp_path / "a.png")

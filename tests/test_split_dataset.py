@@ -79,6 +79,13 @@ def test_what_the_split_did_not_make_is_never_replaced(data):
     (data / "images" / "my_own" / "train").mkdir(parents=True)
     assert "my_own is not from a split" in one_line_error("split_dataset.py", f"--data={data}", code=1)
     assert (data / "images" / "my_own" / "train").is_dir()
+    (data / "images" / "my_own" / "train").rmdir()
+    (data / "images" / "my_own").rmdir()
+    call("split_dataset.py", f"--data={data}")
+    mine = data / "images" / "mel" / "train" / "high" / "mine.png"
+    mine.touch()
+    assert "mine.png is not from a split" in one_line_error("split_dataset.py", f"--data={data}", code=1)
+    assert mine.is_file()
 
 
 @pytest.mark.parametrize(

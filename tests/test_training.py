@@ -124,7 +124,7 @@ def test_a_killed_training_resumes_as_if_it_had_not_been(killed_after_2_epochs):
 
 
 def test_an_unfinished_training_is_neither_lost_nor_mixed_with_another(killed_after_2_epochs):
-    with pytest.raises(CallError, match="unfinished training of 2 epochs; add --resume or --overwrite"):
+    with pytest.raises(CallError, match="unfinished training of 2 epochs, if it is not still running; --resume"):
         train(killed_after_2_epochs, "--epochs=5")
     with pytest.raises(CallError, match=r"learning_rate 0\.001 there, 0\.01 now"):
         train(killed_after_2_epochs, "--epochs=5", "--resume", "--learning_rate=0.01")
@@ -187,6 +187,17 @@ def test_a_finished_run_is_kept_unless_overwritten(tmp_path, capsys):
     assert nested == run / "variant"
     assert len(history(train(tmp_path, "--epochs=2", "--overwrite"))) == 2
     assert (nested / "run.json").is_file()  # replacing a run leaves the runs below it
+
+
+def test_files_that_training_did_not_write_are_kept(tmp_path):
+    folder = tmp_path / "models" / "time_model" / "mel"
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(CallError, match=r"holds files but no run\.json; move them away"):
+        train(tmp_path, "--epochs=1")
+    train(tmp_path, "--epochs=1", "--overwrite")
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "run.json").is_file()
 
 
 def test_other_pictures_are_another_run(tmp_path):
@@ -309,9 +320,10 @@ def test_bad_folders_are_refused_before_anything_is_written(tmp_path):
     ("option", "message"),
     [
         ("--optimizer=adma", "Keras has no optimizer 'adma'"),
-        ("--seed=-1", "expected a whole number of at least 0, not '-1'"),
+        ("--seed=-1", "expected a whole number from 0 to 2147483647, not '-1'"),
         ("--optimizer=LossScaleOptimizer", "Keras has no optimizer"),
         ("--precision=float16", "expected one of float32, mixed_bfloat16"),
+        ("--run_name=../../elsewhere", "expected a plain name"),
         ("--epoch=1", "unrecognized arguments: --epoch=1"),
         ("--image_size=40", "--image_size"),
         ("--data=nowhere", "no folder nowhere/images"),

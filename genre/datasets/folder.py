@@ -43,7 +43,8 @@ def audio_files(folder):
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in EXTENSIONS)
+    songs = [path for path in found if path.suffix.lower() in EXTENSIONS]
+    return sorted(path for path in songs if path.is_file() or path.is_symlink())  # no pipes: they would never end
 
 
 def _unique_names(paths):
