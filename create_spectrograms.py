@@ -205,11 +205,8 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
                 for feature, recipe in missing.items():
                     images.save(dataset_path / feature / file, images.render(piece.samples, recipe), recipe, colormap)
                     made[feature].append(_row(track, file, piece, audio_hash))
-    except (
-        OSError,
-        CallError,
-    ):  # no space, no permission: the next song would fare no better
-        raise
+    except (OSError, CallError):
+        raise  # no space, no permission: the next song would fare no better
     except Exception as error:  # whatever one song does to a decoder or a transform, the run goes on
         for feature in missing:
             _remove(dataset_path / feature, [*made[feature], *(known[feature] or [])])
