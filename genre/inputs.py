@@ -29,7 +29,7 @@ def feature_folder(images_path, feature):
         raise CallError(
             f"no folder {images_path}; make it with: python create_spectrograms.py, python split_dataset.py"
         )
-    if not folder.is_dir():
+    if not folder.is_dir() or Path(feature).name != feature:
         there = ", ".join(f for f in index.class_names(images_path)) or "nothing"
         raise CallError(f"no pictures of {feature!r} in {images_path}; there is {there}")
     for subset in SUBSETS[:2]:

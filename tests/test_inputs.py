@@ -88,6 +88,8 @@ def test_a_missing_folder_is_named_with_what_there_is_and_what_makes_it(tmp_path
     write_pictures(tmp_path / "mel", counts=[("train", 2)])
     with pytest.raises(CallError, match="no pictures of 'cqt' in .*; there is mel"):
         inputs.feature_folder(tmp_path, "cqt")
+    with pytest.raises(CallError, match=r"no pictures of '\.\./"):
+        inputs.feature_folder(tmp_path / "mel", "../mel")
     with pytest.raises(CallError, match=r"has no validation/<genre> folders.*split_dataset\.py"):
         inputs.feature_folder(tmp_path, "mel")
 
