@@ -1,6 +1,7 @@
 """The house rules that a machine can check."""
 
 import ast
+import importlib
 import subprocess
 import sys
 
@@ -48,7 +49,19 @@ def test_an_architecture_is_short_and_ends_with_its_main(name):
     assert lines[-1].startswith("    main(build_model")
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_helps_and_shows_its_defaults(name):
+    from genre.training import _parser
+
+    text = _parser(importlib.import_module(name).build_model, {}).format_help()
+    assert text.count("(default: ") > 10
+    assert f"python {name}.py" in text
+
+
+OTHERS = [script for script in SCRIPTS if script.removesuffix(".py") not in ARCHITECTURES]
+
+
+@pytest.mark.parametrize("script", [*OTHERS, f"{ARCHITECTURES[0]}.py"])
 def test_every_script_helps_and_shows_its_defaults(script):
     done = call(script, "--help")
     assert done.stdout.startswith("usage: " + script)

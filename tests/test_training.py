@@ -329,8 +329,14 @@ def test_bad_folders_are_refused_before_anything_is_written(tmp_path):
         ("--data=nowhere", "no folder nowhere/images"),
     ],
 )
-def test_a_wrong_call_is_one_line(tmp_path, option, message):
-    assert message in one_line_error("time_model.py", option, cwd=tmp_path, code=2).replace("\\", "/")
+def test_a_wrong_call_is_one_line(tmp_path, monkeypatch, capsys, option, message):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["time_model.py", option])
+    with pytest.raises(SystemExit) as stopped:
+        training.main(time_model.build_model)
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line.replace("\\", "/")
     assert list(tmp_path.iterdir()) == []
 
 
