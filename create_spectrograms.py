@@ -211,8 +211,7 @@ def make_pictures(track, recipes, dataset_path, known, colormap=None):
         for feature in missing:
             _remove(dataset_path / feature, [*made[feature], *(known[feature] or [])])
             made[feature] = []
-        reason = str(error) if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {error}"
-        return track, made, [reason]
+        return track, made, [audio.reason(error)]
     for feature, before in known.items():  # the track has changed and has fewer pieces now
         kept = {row.file for row in made[feature]}
         _remove(dataset_path / feature, [row for row in before or [] if row.file not in kept])

@@ -89,8 +89,7 @@ def predict_song(trained, song):
                 note = f"padded from {piece.seconds:.2g} s to {recipe.seconds:g} s"
             pictures.append(trained.render(piece.samples))
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
-        reason = str(error) if isinstance(error, audio.AudioError) else f"{type(error).__name__}: {error}"
-        return Prediction(song, 0, None, reason)
+        return Prediction(song, 0, None, audio.reason(error))
     if not pictures:
         return Prediction(song, 0, None, "silent")
     return Prediction(song, len(pictures), trained.predict(np.stack(pictures)).mean(axis=0), note)

@@ -36,6 +36,11 @@ class AudioError(DataError):
     """A file that cannot be used; the message is the reason, without the file's name."""
 
 
+def reason(error):
+    """In one line, why a song could not be used, whatever was raised over it."""
+    return str(error) if isinstance(error, AudioError) else f"{type(error).__name__}: {error}"
+
+
 class Piece(NamedTuple):
     """`samples` is float32 (round(seconds * sr),) in -1..1; `start` and `seconds` say what of the file it holds."""
 
@@ -103,8 +108,8 @@ def _blocks(path, sr):
         with contextlib.suppress(OSError):
             if Path(path).stat().st_size == 0:
                 raise AudioError("an empty file") from None
-        reason = error.error_string.strip().rstrip(".")
-        raise AudioError(f"cannot be decoded ({reason}); if it plays elsewhere, convert it to WAV or FLAC") from None
+        said = error.error_string.strip().rstrip(".")
+        raise AudioError(f"cannot be decoded ({said}); if it plays elsewhere, convert it to WAV or FLAC") from None
 
 
 def content_hash(path):

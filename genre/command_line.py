@@ -103,6 +103,7 @@ def one_of(choices):
 
 def run(main):
     """Run a script's `main()` and exit with its code; an expected error is one line on standard error."""
+    script = os.path.basename(sys.argv[0])
     for stream in (sys.stdout, sys.stderr):  # file names may hold what the terminal's encoding does not
         stream.reconfigure(errors="backslashreplace")
     try:
@@ -110,7 +111,7 @@ def run(main):
         sys.stdout.flush()
     except (DataError, CallError) as error:
         code = BAD_CALL if isinstance(error, CallError) else BAD_DATA
-        print(f"{os.path.basename(sys.argv[0])}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"{script}: {' '.join(str(error).split())}", file=sys.stderr)
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # the reader of our output, `head` say, has gone
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -119,9 +120,9 @@ def run(main):
             raise
         code = BAD_DATA
         where = f": {error.filename}" if error.filename else ""
-        print(f"{os.path.basename(sys.argv[0])}: {error.strerror}{where}", file=sys.stderr)
+        print(f"{script}: {error.strerror}{where}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
         advice = "what was finished is kept: call again to go on, a training with --resume"
-        print(f"{os.path.basename(sys.argv[0])}: stopped; {advice}", file=sys.stderr)
+        print(f"{script}: stopped; {advice}", file=sys.stderr)
     sys.exit(code)

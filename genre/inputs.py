@@ -48,10 +48,8 @@ def class_list(folder):
         DataError: a single class, a class without training pictures, or one that only another subset has.
     """
     classes = index.class_names(folder / "train")
-    counts = {name: 0 for name in classes}
-    for row in index.subset_rows(folder, "train"):
-        counts[row.labels[0]] += 1
-    if empty := [name for name in classes if not counts[name]]:
+    pictured = {row.labels[0] for row in index.subset_rows(folder, "train")}
+    if empty := [name for name in classes if name not in pictured]:
         raise DataError(
             f"{folder / 'train'} has no pictures of {', '.join(empty)}; "
             "add some, or remove those classes from every subset"

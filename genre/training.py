@@ -131,12 +131,11 @@ def train(build_model, feature, args):
     history = _prepare_unfinished(plan, unfinished)
     keras.backend.clear_session()  # layers are named alike in every run, whatever this process trained before
     keras.utils.set_random_seed(args.seed)
-    precision = plan.settings["training"]["precision"]
-    keras.config.set_dtype_policy(precision)
+    keras.config.set_dtype_policy(plan.settings["training"]["precision"])
     try:
         logits, model = _assemble(plan)
         copied = _init_from(model, names(args.init_from))
-        _print_plan(plan, model, precision, copied)
+        _print_plan(plan, model, copied)
         history = _fit(plan, logits, unfinished, history)
     except (tf.errors.ResourceExhaustedError, MemoryError):
         raise DataError("out of memory; try a smaller --batch_size or --image_size") from None
@@ -147,7 +146,7 @@ def train(build_model, feature, args):
     keras.backend.clear_session()
     _, final = _assemble(plan)  # float32, whatever the training was
     final.set_weights(model.get_weights())
-    _write(plan, final, history, precision, unfinished)
+    _write(plan, final, history, unfinished)
     return target
 
 
@@ -297,7 +296,7 @@ def _shapes(layer):
     return layer and [tuple(weight.shape) for weight in layer.weights]
 
 
-def _print_plan(plan, model, precision, copied):
+def _print_plan(plan, model, copied):
     bins, frames, channels = plan.settings["input_shape"]
     counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in plan.pictures.items())
     weights = model.get_layer(plan.settings["script"]).count_params()
@@ -311,7 +310,7 @@ def _print_plan(plan, model, precision, copied):
     print(
         f"{plan.settings['script']}, {plan.settings['feature']}: {counts} tracks, "
         f"{len(plan.settings['classes'])} classes, pictures of {bins} x {frames} x {channels}, "
-        f"{weights:,} parameters, {precision}, {_device()}"
+        f"{weights:,} parameters, {plan.settings['training']['precision']}, {_device()}"
     )
 
 
@@ -352,7 +351,7 @@ def _optimizer(args):
         raise CallError(f"Keras has no optimizer {args.optimizer!r}; try adam, adamw, sgd or rmsprop") from None
 
 
-def _write(plan, model, history, precision, unfinished):
+def _write(plan, model, history, unfinished):
     """Evaluate on validation and, now and only now, on test; write the run; print its scores."""
     beside = unfinished / "run"
     shutil.rmtree(beside, ignore_errors=True)
@@ -368,7 +367,7 @@ def _write(plan, model, history, precision, unfinished):
     plots.history(history, best, title, beside / "history.png")
     model.save(beside / runs.MODEL)
     model.save_weights(beside / runs.WEIGHTS)
-    files.write_text(beside / runs.RUN, json.dumps(_info(plan, model, history, precision), indent=2) + "\n")
+    files.write_text(beside / runs.RUN, json.dumps(_info(plan, model, history), indent=2) + "\n")
     files.replace_folder(beside, plan.target, keep_others=True)
     shutil.rmtree(unfinished)
     print(f"kept epoch {best} of {len(history)}, {sum(row['seconds'] for row in history):.0f} s")
@@ -376,14 +375,14 @@ def _write(plan, model, history, precision, unfinished):
     print("wrote", plan.target)
 
 
-def _info(plan, model, history, precision):
+def _info(plan, model, history):
     """run.json: what was asked for, on what, with what, and what it took."""
     return plan.settings | {
         "command": shlex.join(["python", os.path.basename(sys.argv[0]), *sys.argv[1:]]),
         "images_path": str(plan.folder),
         "tracks": {subset: len({row.track for row in p.rows}) for subset, p in plan.pictures.items()},
         "parameters": model.get_layer(plan.settings["script"]).count_params(),
-        "precision": precision,
+        "precision": plan.settings["training"]["precision"],
         "epochs": len(history),
         "best_epoch": epochs.best_epoch(history),
         "seconds": round(sum(row["seconds"] for row in history), 1),
