@@ -1,50 +1,68 @@
 """Turn a folder of genre folders with songs into spectrogram PNG folders.
 
     python create_spectrograms.py --features=mel,chroma_stft
-    python create_spectrograms.py --audio_files_path=my_music --dataset_path=data/dataset --seconds=10
+    python create_spectrograms.py --audio_files_path=my_music --dataset_path=data/dataset --seconds=10 --overlap=0.5
+    python create_spectrograms.py --preset=fma_cnn --features=cqt,mel
 
 A file that cannot be used is skipped and named at the end. Run again after adding songs: finished pictures are kept.
 """
 
 import collections
+import contextlib
 import time
 import warnings
 from pathlib import Path
 
-from genre import audio, features, files, images, index
-from genre.command_line import BAD_DATA, CallError, DataError, Parser, names, parameters, positive, positive_float, run
+from genre import features, files, images, index, skipped, variants, workers
+from genre.command_line import (
+    BAD_DATA,
+    CallError,
+    DataError,
+    Parser,
+    names,
+    one_of,
+    parameters,
+    positive,
+    positive_float,
+    run,
+    share,
+)
 from genre.datasets import folder
+from genre.recipe import PRESETS, SECONDS, Recipe, transform_defaults
+from genre.rendering import make_pictures
 
 import joblib
 import numpy as np
-from tqdm import tqdm
 
 SAVE_EVERY = 10  # s between two writes of the index; what a killed run loses at most
-SKIPPED = "skipped.csv"
-SHOWN = 20  # lines of the table of skipped files
 
 
 def main():
     args = _parser().parse_args()
-    transform = {name: value for name in _parameters() if (value := getattr(args, name)) is not None}
-    recipes = _recipes(names(args.features), args.sr, args.seconds, transform)
+    recipes = _recipes(args)
+    wanted = variants.parse(args.pitch_shift, args.time_stretch)
     audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
     tracks = folder.tracks(audio_path)
     _try(recipes, args.colormap)
-    known = {f: _prepare(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
-    if args.colormap and any(known.values()):
-        print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")
-    _report_left_out(audio_path, tracks)
-    started = time.monotonic()
-    rows, skipped = _make_all(tracks, recipes, dataset_path, known, args.colormap, args.workers)
-    for feature in recipes:
-        _report(dataset_path / feature, rows[feature], skipped, time.monotonic() - started)
-    _report_skipped(skipped, len(tracks), dataset_path / next(iter(recipes)) / SKIPPED)
+    with contextlib.ExitStack() as locks:
+        for feature in sorted(recipes):
+            locks.enter_context(files.alone_in(dataset_path / feature))
+        known = {f: _prepare(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
+        if args.colormap and any(known.values()):
+            print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")
+        for line in folder.left_out(audio_path, tracks):
+            print("left out:", line)
+        started = time.monotonic()
+        rows, unused = _make_all(tracks, recipes, wanted, dataset_path, known, args)
+        for feature in recipes:
+            _report(dataset_path / feature, rows[feature], unused, time.monotonic() - started)
+    _report_copies(rows)
+    skipped.show(unused, len(tracks), dataset_path / next(iter(recipes)))
     if not any(rows.values()):
         raise DataError(f"not one of {len(tracks)} files in {audio_path} gave a picture; the reasons stand above")
     print("wrote", ", ".join(str(dataset_path / feature) for feature in recipes))
-    return BAD_DATA if args.strict and skipped else None
+    return BAD_DATA if args.strict and unused else None
 
 
 def _parser():
@@ -53,12 +71,23 @@ def _parser():
     parser.add_argument("--data", default="data", help="folder that holds genres/, dataset/ and images/")
     parser.add_argument("--audio_files_path", metavar="FOLDER", help="folder of genre folders, if not <data>/genres")
     parser.add_argument("--dataset_path", metavar="FOLDER", help="where <feature>/<genre>/ goes, if not <data>/dataset")
-    parser.add_argument("--seconds", type=positive_float, default=30.0, help="length of a piece in s")
-    parser.add_argument("--sr", type=positive, default=22050, help="sampling rate in Hz that audio is brought to")
+    parser.add_argument("--preset", type=one_of(PRESETS), help=f"settings of an earlier project: {', '.join(PRESETS)}")
+    parser.add_argument("--seconds", type=positive_float, help=f"length of a piece in s (default: {SECONDS:g})")
+    parser.add_argument("--overlap", type=share, default=0.0, help="share of a piece that the next one repeats")
+    sr = ", ".join(f"{name} {feature.sr}" for name, feature in features.FEATURES.items() if not feature.any_sr)
+    parser.add_argument(
+        "--sr", type=positive, help=f"sampling rate in Hz that audio is brought to (default: 22050, {sr})"
+    )
     for name, (kind, text) in _parameters().items():
         parser.add_argument(f"--{name}", type=kind, help=text)
+    parser.add_argument(
+        "--pitch_shift", default="", metavar="A,B", help="extra training pictures, shifted by semitones"
+    )
+    parser.add_argument("--time_stretch", default="", metavar="A,B", help="factors of speed: extra training pictures")
     parser.add_argument("--colormap", help="write palette PNGs for people to look at, e.g. magma (grey if not given)")
     parser.add_argument("--workers", type=positive, default=joblib.cpu_count(), help="processes")
+    parser.add_argument("--backend", type=one_of(["loky", "dask"]), default="loky", help="loky is this machine")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, e.g. tcp://192.168.0.2:8786")
     parser.add_argument("--overwrite", action="store_true", help="make everything anew, also with another recipe")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was skipped")
     return parser
@@ -69,20 +98,30 @@ def _parameters():
     found = {}
     for name, feature in features.FEATURES.items():
         for parameter, (default, text) in parameters(feature.transform).items():
-            _, _, defaults = found.get(parameter, (None, None, []))
-            found[parameter] = (type(default), text, [*defaults, f"{name} {default:g}"])
+            kind, text, defaults = found.get(parameter, (type(default), text, []))
+            shown = default if kind is str else f"{default:g}"
+            found[parameter] = (kind, text, [*defaults, f"{name} {shown}"])
     return {name: (kind, f"{text} (default: {', '.join(d)})") for name, (kind, text, d) in found.items()}
 
 
-def _recipes(wanted, sr, seconds, transform):
-    """{feature: recipe}; a parameter goes to every feature that has it."""
+def _recipes(args):
+    """{feature: recipe}; a parameter goes to every feature that has it, and counts more than the preset's."""
+    wanted = names(args.features)
     if not wanted:
         raise CallError(f"--features is empty; there are {', '.join(features.FEATURES)}")
+    if bool(args.scheduler) != (args.backend == "dask"):
+        raise CallError("--backend=dask and --scheduler=ADDRESS belong together")
+    transform = {name: value for name in _parameters() if (value := getattr(args, name)) is not None}
+    preset = PRESETS[args.preset] if args.preset else dict.fromkeys(features.FEATURES, {})
+    sr, seconds = args.sr or preset.get("sr"), args.seconds or preset.get("seconds", SECONDS)
     recipes = {}
     for feature in wanted:
-        has = features.transform_defaults(feature) if feature in features.FEATURES else {}
-        own = {name: value for name, value in transform.items() if name in has}
-        recipes[feature] = features.Recipe.of(feature, sr, seconds, **own)
+        if feature in features.FEATURES and feature not in preset:
+            has = ", ".join(name for name in preset if name in features.FEATURES)
+            raise CallError(f"the preset {args.preset} has {has}, not {feature}")
+        known = transform_defaults(feature) if feature in features.FEATURES else {}
+        own = {name: value for name, value in transform.items() if name in known}
+        recipes[feature] = Recipe.of(feature, sr, seconds, args.overlap, **preset.get(feature, {}) | own)
     used = {name for recipe in recipes.values() for name in recipe.transform}
     if unused := sorted(set(transform) - used):
         raise CallError(f"--{unused[0]} changes nothing: {', '.join(wanted)} has no such parameter")
@@ -96,9 +135,12 @@ def _try(recipes, colormap):
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)  # librosa's, of mel filters that are empty
                 images.render(np.zeros(round(recipe.seconds * recipe.sr), np.float32), recipe)
+        except CallError:
+            raise
         except Exception as error:  # whatever numpy or librosa raise for them
             settings = ", ".join(f"{name}={value}" for name, value in recipe.transform.items())
-            raise CallError(f"{feature} cannot be computed with {settings}: {error}") from None
+            settings = f"{recipe.seconds:g} s at {recipe.sr} Hz, {settings}"
+            raise CallError(f"{feature} cannot be computed of {settings}: {error}") from None
     if colormap:
         images.palette(colormap)
 
@@ -137,40 +179,37 @@ def _remove(target, rows):
         (target / row.file).unlink(missing_ok=True)
 
 
-def _make_all(tracks, recipes, dataset_path, known, colormap, workers):
+def _make_all(tracks, recipes, wanted, dataset_path, known, args):
     """Make every track's pictures in worker processes. Returns ({feature: rows}, [(track, reason)])."""
-    rows, skipped = {feature: [] for feature in recipes}, []
+    rows, unused = {feature: [] for feature in recipes}, []
     for feature in recipes:
         for label in sorted({track.labels[0] for track in tracks}):
             (dataset_path / feature / label).mkdir(parents=True, exist_ok=True)
-    jobs = (
-        joblib.delayed(make_pictures)(
-            track, recipes, dataset_path, {f: known[f].get(track.id) for f in recipes}, colormap
+    jobs = [
+        (
+            track,
+            {f: known[f].get(track.id, []) for f in recipes},
+            recipes,
+            wanted,
+            dataset_path.resolve(),
+            args.colormap,
         )
         for track in tracks
-    )
+    ]
     done, saved = set(), time.monotonic()
-    progress = tqdm(total=len(tracks), unit="track", disable=None, smoothing=0.05)
-    parallel = joblib.Parallel(n_jobs=min(workers, len(tracks)), return_as="generator_unordered", batch_size=1)
     try:
-        for track, made, reasons in parallel(jobs):
+        for (track, *_), result in workers.each(make_pictures, jobs, args.workers, args.scheduler):
+            made, reasons = result or ({feature: [] for feature in recipes}, [workers.DIED])
             done.add(track.id)
-            skipped += [(track, reason) for reason in reasons]
+            unused += [(track, reason) for reason in reasons]
             for feature in recipes:
                 rows[feature] += made[feature]
-            progress.update()
             if time.monotonic() - saved > SAVE_EVERY:
                 _save_indexes(dataset_path, rows, known, done)
                 saved = time.monotonic()
-    except joblib.externals.loky.process_executor.TerminatedWorkerError:
-        raise DataError(
-            "a worker process died, perhaps for lack of memory; what was finished is kept: call again to go on, "
-            "with --workers=1 if it dies again"
-        ) from None
     finally:
-        progress.close()
         _save_indexes(dataset_path, rows, known, done)
-    return rows, sorted(skipped, key=lambda pair: (str(pair[0].path), pair[1]))
+    return rows, unused
 
 
 def _save_indexes(dataset_path, rows, known, done):
@@ -180,83 +219,7 @@ def _save_indexes(dataset_path, rows, known, done):
         index.write(dataset_path / feature, made + waiting)
 
 
-def make_pictures(track, recipes, dataset_path, known, colormap=None):
-    """The pictures of one track, for every feature, from one decoding.
-
-    Args:
-        recipes: {feature: recipe}, alike in rate and seconds. known: {feature: rows of an earlier run, or None}.
-
-    Returns:
-        (track, {feature: rows}, reasons why the track, or a piece of it, has no picture)
-    """
-    made, silent, missing = {feature: [] for feature in recipes}, [], dict(recipes)
-    try:
-        audio_hash = audio.content_hash(track.path)
-        for feature, before in known.items():
-            if before and _up_to_date(before, audio_hash, dataset_path / feature):
-                made[feature] = before
-                del missing[feature]
-        if missing:
-            for number, piece, is_only in _numbered_pieces(track.path, next(iter(missing.values()))):
-                if piece.silent:
-                    silent.append(f"{piece.start:g}")
-                    continue
-                file = f"{track.id}.png" if is_only else f"{track.id}.{number:03d}.png"
-                for feature, recipe in missing.items():
-                    images.save(dataset_path / feature / file, images.render(piece.samples, recipe), recipe, colormap)
-                    made[feature].append(_row(track, file, piece, audio_hash))
-    except (OSError, CallError):
-        raise  # no space, no permission: the next song would fare no better
-    except Exception as error:  # whatever one song does to a decoder or a transform, the run goes on
-        for feature in missing:
-            _remove(dataset_path / feature, [*made[feature], *(known[feature] or [])])
-            made[feature] = []
-        return track, made, [audio.reason(error)]
-    for feature, before in known.items():  # the track has changed and has fewer pieces now
-        kept = {row.file for row in made[feature]}
-        _remove(dataset_path / feature, [row for row in before or [] if row.file not in kept])
-    more = f" and {len(silent) - 5} more" if len(silent) > 5 else ""
-    return track, made, [f"silent for a piece from {', '.join(silent[:5])} s on{more}"] if silent else []
-
-
-def _up_to_date(rows, audio_hash, target):
-    return all(row.audio_hash == audio_hash and images.is_whole(target / row.file) for row in rows)
-
-
-def _numbered_pieces(path, recipe):
-    """(number, piece, whether it is the only one), looking one piece ahead."""
-    pieces = enumerate(audio.pieces(path, recipe.sr, recipe.seconds))
-    number, piece = next(pieces)
-    following = next(pieces, None)
-    yield number, piece, following is None
-    while following is not None:
-        yield *following, False
-        following = next(pieces, None)
-
-
-def _row(track, file, piece, audio_hash):
-    return index.Row(
-        file=file,
-        track=track.id,
-        labels=track.labels,
-        start=round(piece.start, 3),
-        seconds=round(piece.seconds, 3),
-        artist=track.artist,
-        album=track.album,
-        subset=track.subset,
-        audio_hash=audio_hash,
-    )
-
-
-def _report_left_out(root, tracks):
-    """Songs that lie beside the genre folders, and genre folders without songs."""
-    if loose := sum(path.suffix.lower() in audio.EXTENSIONS for path in root.iterdir() if path.is_file()):
-        print(f"left out: {loose} songs that lie in {root} itself and not in a genre's folder")
-    if empty := sorted(set(index.class_names(root)) - {track.labels[0] for track in tracks}):
-        print(f"left out: genre folders without songs: {', '.join(empty)}")
-
-
-def _report(target, rows, skipped, seconds):
+def _report(target, rows, unused, seconds):
     """One line of what a feature's folder holds now, and its table of skipped files."""
     counts = collections.Counter(row.labels[0] for row in rows)
     empty = [name for name in index.class_names(target) if name not in counts]
@@ -264,24 +227,18 @@ def _report(target, rows, skipped, seconds):
         f"{target.name}: {len(rows)} pictures of {len({row.track for row in rows})} tracks "
         f"in {len(counts)} genres, {seconds:.0f} s" + (f"; empty: {', '.join(empty)}" if empty else "")
     )
-    if not skipped:
-        (target / SKIPPED).unlink(missing_ok=True)
-        return
-    files.write_csv(target / SKIPPED, [("file", "reason"), *((t.path, reason) for t, reason in skipped)])
+    skipped.write(target, unused)
 
 
-def _report_skipped(skipped, total, path):
-    if not skipped:
-        return
-    lines = [(f"{track.labels[0]}/{track.path.name}", reason) for track, reason in skipped]
-    print(
-        f"skipped {len({track for track, _ in skipped})} of {total} tracks, whole or in part (all of them in {path}):"
-    )
-    width = max(len(name) for name, _ in lines[:SHOWN])
-    for name, reason in lines[:SHOWN]:
-        print(f"  {name:{width}}  {reason}")
-    if len(lines) > SHOWN:
-        print(f"  ... and {len(lines) - SHOWN} more")
+def _report_copies(rows):
+    """A line on byte-identical audio: a copy tells nothing new, and two genres of it contradict each other."""
+    tracks = {row.track: row.audio_hash for row in next(iter(rows.values()))}
+    groups = collections.defaultdict(list)
+    for track, audio_hash in sorted(tracks.items()):
+        groups[audio_hash].append(track)
+    if copies := [group for group in groups.values() if len(group) > 1]:
+        count = sum(len(group) - 1 for group in copies)
+        print(f"{count} tracks are byte-identical copies of others, such as {copies[0][1]} of {copies[0][0]}")
 
 
 if __name__ == "__main__":

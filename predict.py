@@ -82,12 +82,12 @@ def predict_song(trained, song):
     """Average the probabilities of a song's pieces; a song shorter than a piece is padded with silence."""
     recipe, pictures, note = trained.recipe, [], ""
     try:
-        for piece in audio.pieces(song, recipe.sr, recipe.seconds, pad_short=True):
+        for piece in audio.pieces(song, [recipe.sr], recipe.seconds, recipe.overlap, pad_short=True):
             if piece.silent:
                 continue
             if piece.seconds < recipe.seconds:
                 note = f"padded from {piece.seconds:.2g} s to {recipe.seconds:g} s"
-            pictures.append(trained.render(piece.samples))
+            pictures.append(trained.render(piece.samples[recipe.sr]))
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
         return Prediction(song, 0, None, audio.reason(error))
     if not pictures:

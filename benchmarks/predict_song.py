@@ -78,7 +78,8 @@ def compare(trained, song, repeats, picture):
         raise CallError(f"{song} is {predicted.pieces} pieces of {recipe.seconds:g} s, not 1 {predicted.note}")
 
     def decode_and_render():
-        return [images.render(piece.samples, recipe) for piece in audio.pieces(song, recipe.sr, recipe.seconds, True)]
+        pieces = audio.pieces(song, [recipe.sr], recipe.seconds, recipe.overlap, pad_short=True)
+        return [images.render(piece.samples[recipe.sr], recipe) for piece in pieces]
 
     ways = {
         "ours": lambda: predict.predict_song(trained, song),

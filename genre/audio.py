@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import itertools
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +32,8 @@ EXTENSIONS = DECODABLE | {
 }
 WHOLE = 0.95  # share of a piece that must be there; the rest is padded
 SILENCE = 2.0**-15  # peak to peak, full scale 1: one step of 16-bit audio
+BLOCK = 10  # s decoded at a time
+UNKNOWN = 0x7FFF0000  # bytes; from here on a header's length means: not known when it was written
 
 
 class AudioError(DataError):
@@ -42,74 +46,122 @@ def reason(error):
 
 
 class Piece(NamedTuple):
-    """`samples` is float32 (round(seconds * sr),) in -1..1; `start` and `seconds` say what of the file it holds."""
+    """`samples` is {rate in Hz: float32 (round(seconds * rate),) in -1..1}; `start` and `seconds` are what it holds."""
 
     start: float
     seconds: float
-    samples: np.ndarray
+    samples: dict
     silent: bool
 
 
-def pieces(path, sr, seconds, pad_short=False):
-    """Yield the pieces of a file, decoding no more than it needs at a time.
+def pieces(path, rates, seconds, overlap=0.0, pad_short=False):
+    """Yield the pieces of a file, decoding it once, no more than is needed at a time.
 
     At least 95 % of a piece is padded with zeros at its end; a shorter remainder is dropped.
 
     Args:
         path: an audio file that libsndfile reads: WAV, FLAC, MP3, Ogg, AU, AIFF ...
-        sr: rate of the samples in Hz.
+        rates: rates of the samples in Hz, at least one.
         seconds: length of a piece in s.
+        overlap: share of a piece that the next one repeats.
         pad_short: pad a file that has no whole piece, however short.
 
     Raises:
         AudioError: the file cannot be decoded, or holds no whole piece and `pad_short` is not set.
     """
-    length = round(seconds * sr)
+    native, blocks = _decode(path)
+    streams = itertools.tee(blocks, len(rates))
+    cut = [
+        _cut(_resample(stream, native, sr), sr, seconds, overlap, pad_short)
+        for stream, sr in zip(streams, rates, strict=True)
+    ]
+    for at_rates in zip(*cut, strict=False):  # a remainder may be 95 % of a piece at one rate and just not at another
+        start, held, _, silent = at_rates[0]
+        yield Piece(start, held, {sr: samples for sr, (_, _, samples, _) in zip(rates, at_rates, strict=True)}, silent)
+
+
+def stretches(path, seconds):
+    """Yield (native rate in Hz, float32 (samples,)) of a whole file, mono, at most `seconds` at a time."""
+    native, blocks = _decode(path)
+    for _, _, samples, _ in _cut(blocks, native, seconds, 0.0, pad_short=False, keep_rest=True):
+        yield native, samples
+
+
+def _cut(blocks, sr, seconds, overlap, pad_short, keep_rest=False):
+    """Yield (start in s, seconds held, samples, whether silent) of each piece of a stream of blocks."""
+    length, step = round(seconds * sr), max(1, round(seconds * (1 - overlap) * sr))
     pending, start, total = np.zeros(0, np.float32), 0, 0
-    for block in _blocks(path, sr):
+    for block in blocks:
         total += len(block)
         pending = np.concatenate([pending, block])
         while len(pending) >= length:
-            yield Piece(start / sr, seconds, pending[:length], _is_silent(pending[:length]))
-            pending, start = pending[length:], start + length
+            yield start / sr, seconds, pending[:length], is_silent(pending[:length])
+            pending, start = pending[step:], start + step
     if total == 0:
         raise AudioError("holds no audio")
-    if len(pending) >= WHOLE * length or (start == 0 and pad_short):
-        padded = np.pad(pending, (0, length - len(pending)))
-        yield Piece(start / sr, len(pending) / sr, padded, _is_silent(pending))
-    elif start == 0:
+    if keep_rest and len(pending):
+        yield start / sr, len(pending) / sr, pending, is_silent(pending)
+    elif len(pending) >= WHOLE * length or (start == 0 and pad_short):
+        yield start / sr, len(pending) / sr, np.pad(pending, (0, length - len(pending))), is_silent(pending)
+    elif start == 0 and not keep_rest:
         raise AudioError(f"{total / sr:.2g} s long, shorter than {WHOLE:.0%} of a piece (--seconds={seconds:g})")
 
 
-def _is_silent(samples):
+def is_silent(samples):
     return float(np.ptp(samples)) < SILENCE
 
 
-def _blocks(path, sr):
-    """Yield float32 (samples,) of a file, mixed to mono and resampled to `sr` Hz, about ten seconds at a time."""
+def _resample(blocks, native, sr):
+    """The stream of blocks at `sr` Hz."""
+    if sr == native:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(native, sr, 1, dtype="float32")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _decode(path):
+    """(rate in Hz, generator of float32 (samples,)) of a file, mixed to mono."""
     name = path if os.name == "nt" else os.fsencode(path)  # bytes: a name need not be valid in the locale's encoding
     try:
-        with soundfile.SoundFile(name) as file:
-            resampler = None if file.samplerate == sr else soxr.ResampleStream(file.samplerate, sr, 1, dtype="float32")
-            heard = 0
+        file = soundfile.SoundFile(name)
+    except soundfile.LibsndfileError as error:
+        raise _not_decodable(path, error) from None
+    return file.samplerate, _blocks(path, file)
+
+
+def _blocks(path, file):
+    heard, promised = 0, _promised(file)
+    with file:
+        try:
             # not file.blocks(): where a file ends before its header says, that goes on with what memory holds
-            while len(block := file.read(10 * file.samplerate, dtype="float32", always_2d=True)):
+            while len(block := file.read(BLOCK * file.samplerate, dtype="float32", always_2d=True)):
                 if not np.isfinite(block).all():
                     raise AudioError("holds samples that are not numbers (NaN or infinity)")
                 heard += len(block)
-                mono = block.mean(axis=1, dtype=np.float32)
-                yield resampler.resample_chunk(mono) if resampler else mono
-            if heard < file.frames - max(file.samplerate, 0.01 * file.frames):
-                there, promised = (f"{frames / file.samplerate:.0f} s" for frames in (heard, file.frames))
-                raise AudioError(f"cut short: {there} of {promised} are there; fetch it anew, or convert it to WAV")
-            if resampler:
-                yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-    except soundfile.LibsndfileError as error:
-        with contextlib.suppress(OSError):
-            if Path(path).stat().st_size == 0:
-                raise AudioError("an empty file") from None
-        said = error.error_string.strip().rstrip(".")
-        raise AudioError(f"cannot be decoded ({said}); if it plays elsewhere, convert it to WAV or FLAC") from None
+                yield block.mean(axis=1, dtype=np.float32)
+        except soundfile.LibsndfileError as error:
+            raise _not_decodable(path, error) from None
+        if heard < promised - max(file.samplerate, 0.01 * promised):
+            there, whole = (f"{frames / file.samplerate:.0f} s" for frames in (heard, promised))
+            raise AudioError(f"cut short: {there} of {whole} are there; fetch it anew, or convert it to WAV")
+
+
+def _promised(file):
+    """Samples a channel that the header promises; libsndfile counts what is there and notes the difference."""
+    pairs = re.findall(r": (\d+) \(should be (\d+)\)", file.extra_info)
+    shares = [int(said) / int(there) for said, there in pairs if int(said) < UNKNOWN and int(there)]
+    return round(file.frames * max([1.0, *shares]))
+
+
+def _not_decodable(path, error):
+    with contextlib.suppress(OSError):
+        if Path(path).stat().st_size == 0:
+            return AudioError("an empty file")
+    said = error.error_string.strip().rstrip(".")
+    return AudioError(f"cannot be decoded ({said}); if it plays elsewhere, convert it to WAV or FLAC")
 
 
 def content_hash(path):

@@ -1,157 +1,292 @@
-"""Samples -> (bins, frames), and the recipe: every number that shapes a picture."""
+"""FEATURES: samples -> (bins, frames), and the fixed range of each that fills a picture."""
 
+import contextlib
 import dataclasses
 import functools
-import json
 import warnings
-
-from genre.command_line import CallError, DataError, parameters
 
 import numpy as np
 import scipy.fft
+import scipy.signal
 import scipy.sparse
 
+C1 = 32.70319566257483  # Hz, as librosa.note_to_hz has it
 FRAMES_AT_ONCE = 256  # a chunk of frames that stays in the processor's cache
+QUIETEST = 1e-10  # power that stands for silence in a logarithm, as in librosa and in Whisper
+WHISPER_SR, WHISPER_FFT, WHISPER_HOP = 16000, 400, 160  # Hz, samples, samples
+BLACKMAN_HARRIS_62 = ("general_cosine", (0.44959, 0.49364, 0.05677))  # three terms, side lobes 62 dB down: Harris 1978
 
 
-def mel(y, sr, *, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=0.0):
-    """Mel spectrogram, power. y: (samples,) -> (n_mels, frames), equal to `librosa.feature.melspectrogram`.
+def _once(method):
+    """Keep what a method of a `Sound` returns, for the same arguments."""
+
+    @functools.wraps(method)
+    def kept(self, *arguments):
+        key = (method.__name__, *arguments)
+        if key not in self._made:
+            self._made[key] = method(self, *arguments)
+        return self._made[key]
+
+    return kept
+
+
+class Sound:
+    """One piece of audio, and the spectrograms of it that several features share, each computed once.
 
     Args:
-        n_fft: length of a frame in samples. hop_length: samples between frames. n_mels: number of mel bands.
-        fmin: lowest frequency in Hz. fmax: highest frequency in Hz, 0 for half the rate.
+        samples: float32 (samples,) in -1..1. sr: their rate in Hz.
     """
-    filters = _mel_filters(sr, n_fft, n_mels, fmin, fmax or sr / 2)
-    return _power_stft(y, n_fft, hop_length, filters).T
+
+    def __init__(self, samples, sr):
+        self.samples, self.sr, self._made = samples, sr, {}
+
+    @_once
+    def power(self, n_fft, hop_length, window):
+        """Power of the short-time Fourier transform with centred frames, float32 (frames, n_fft // 2 + 1)."""
+        return _power_stft(self.samples, n_fft, hop_length, window)
+
+    @_once
+    def mel(self, n_fft, hop_length, window, n_mels, fmin, fmax):
+        """Power in mel bands, float32 (n_mels, frames). fmax: 0 for half the rate."""
+        filters = _mel_filters(self.sr, n_fft, n_mels, fmin, fmax or self.sr / 2)
+        return _bands(self.power(n_fft, hop_length, window), filters)
+
+    @_once
+    def cqt(self, hop_length, fmin, n_bins, bins_per_octave, tuning):
+        """Magnitude of librosa's constant-Q transform, float32 (n_bins, frames). tuning: in shares of a bin."""
+        import librosa
+
+        size = {"fmin": fmin, "n_bins": n_bins, "bins_per_octave": bins_per_octave}
+        return np.abs(librosa.cqt(self.samples, sr=self.sr, hop_length=hop_length, tuning=tuning, **size))
+
+    @_once
+    def tuning(self, bins_per_octave):
+        """librosa's estimate of how far the piece is off 440 Hz, in shares of a bin."""
+        import librosa
+
+        magnitude = np.sqrt(self.power(2048, 512, "hann").T)
+        with _untuned_noise_is_no_news():
+            return float(librosa.estimate_tuning(S=magnitude, sr=self.sr, bins_per_octave=bins_per_octave))
 
 
-def chroma_stft(y, sr, *, n_fft=2048, hop_length=512, n_chroma=12):
-    """Energy of each pitch class, 1 for the strongest of a frame. y: (samples,) -> (n_chroma, frames).
+def mel(
+    sound,
+    *,
+    n_fft=2048,
+    hop_length=512,
+    window="hann",
+    n_mels=128,
+    fmin=0.0,
+    fmax=0.0,
+    compression="db",
+    top_db=80.0,
+):
+    """Mel spectrogram. Returns (n_mels, frames); in power it equals `librosa.feature.melspectrogram`.
 
     Args:
-        n_fft: length of a frame in samples. hop_length: samples between frames. n_chroma: pitch classes an octave.
+        n_fft: length of a frame in samples. hop_length: samples between frames.
+        window: hann, blackman, blackmanharris62 (Pons 2016's) or another window of scipy.signal.
+        n_mels: number of mel bands. fmin: lowest frequency in Hz. fmax: highest frequency in Hz, 0 for half the rate.
+        compression: of the power, whose maximum in the piece is 1: db, log for log10(1 + 10000 x), or none.
+        top_db: what is quieter than the maximum by more dB is drawn as silence.
     """
-    import librosa  # here, not above: loading it takes a second, and 15 s the first time after installation
+    return _compress(sound.mel(n_fft, hop_length, window, n_mels, fmin, fmax), compression, top_db)
 
-    power = _power_stft(y, n_fft, hop_length).T
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)  # of noise: 0 is right
-        return librosa.feature.chroma_stft(S=power, sr=sr, n_fft=n_fft, hop_length=hop_length, n_chroma=n_chroma)
+
+def stft(sound, *, n_fft=2048, hop_length=512, window="hann", compression="db", top_db=80.0):
+    """Power spectrogram of the short-time Fourier transform. Returns (n_fft // 2 + 1, frames).
+
+    Args:
+        n_fft: length of a frame in samples. hop_length: samples between frames. window: see mel.
+        compression: see mel. top_db: see mel.
+    """
+    return _compress(sound.power(n_fft, hop_length, window).T, compression, top_db)
+
+
+def cqt(sound, *, hop_length=512, fmin=C1, n_bins=84, bins_per_octave=12, compression="db", top_db=80.0):
+    """Constant-Q transform: bins that are semitones. Returns (n_bins, frames), of librosa's magnitude squared.
+
+    Args:
+        hop_length: samples between frames. fmin: lowest frequency in Hz (32.7 is C1). n_bins: number of bins.
+        bins_per_octave: bins an octave. compression: see mel. top_db: see mel.
+    """
+    return _compress(sound.cqt(hop_length, fmin, n_bins, bins_per_octave, 0.0) ** 2, compression, top_db)
+
+
+def mfcc(sound, *, n_mfcc=20, n_fft=2048, hop_length=512, n_mels=128, fmin=0.0, fmax=0.0):
+    """Mel-frequency cepstral coefficients, librosa's. Returns (n_mfcc, frames); row 0 goes with loudness.
+
+    Args:
+        n_mfcc: number of coefficients. n_fft: length of a frame in samples. hop_length: samples between frames.
+        n_mels: number of mel bands. fmin: lowest frequency in Hz. fmax: highest frequency in Hz, 0 for half the rate.
+    """
+    import librosa
+
+    if n_mfcc > n_mels:
+        raise ValueError(f"n_mfcc={n_mfcc} coefficients cannot be had of n_mels={n_mels} bands")
+    decibel = librosa.power_to_db(sound.mel(n_fft, hop_length, "hann", n_mels, fmin, fmax))
+    return librosa.feature.mfcc(S=decibel, n_mfcc=n_mfcc)
+
+
+def chroma_stft(sound, *, n_fft=2048, hop_length=512, window="hann", n_chroma=12):
+    """Energy of each pitch class, 1 for the strongest of a frame, librosa's. Returns (n_chroma, frames).
+
+    Args:
+        n_fft: length of a frame in samples. hop_length: samples between frames. window: see mel.
+        n_chroma: pitch classes an octave.
+    """
+    import librosa
+
+    power = sound.power(n_fft, hop_length, window).T
+    with _untuned_noise_is_no_news():
+        return librosa.feature.chroma_stft(S=power, sr=sound.sr, n_fft=n_fft, hop_length=hop_length, n_chroma=n_chroma)
+
+
+def chroma_cqt(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bins_per_octave=36):
+    """Energy of each pitch class by the constant-Q transform, librosa's. Returns (n_chroma, frames).
+
+    Args:
+        hop_length: samples between frames. fmin: lowest frequency in Hz (32.7 is C1).
+        n_chroma: pitch classes an octave. n_octaves: octaves above fmin. bins_per_octave: bins an octave.
+    """
+    import librosa
+
+    tuning = sound.tuning(bins_per_octave)
+    c = sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
+    return librosa.feature.chroma_cqt(C=c, fmin=fmin, n_chroma=n_chroma, bins_per_octave=bins_per_octave)
+
+
+def chroma_cens(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bins_per_octave=36, win_len_smooth=41):
+    """Chroma energy normalised statistics, librosa's: smooth, robust to dynamics. Returns (n_chroma, frames).
+
+    Args:
+        hop_length: samples between frames. fmin: lowest frequency in Hz (32.7 is C1).
+        n_chroma: pitch classes an octave. n_octaves: octaves above fmin. bins_per_octave: bins an octave.
+        win_len_smooth: frames that are averaged.
+    """
+    import librosa
+
+    tuning = sound.tuning(bins_per_octave)
+    c = sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
+    return librosa.feature.chroma_cens(
+        C=c, fmin=fmin, n_chroma=n_chroma, bins_per_octave=bins_per_octave, win_len_smooth=win_len_smooth
+    )
+
+
+def tempogram(sound, *, n_fft=2048, hop_length=512, win_length=384):
+    """Local autocorrelation of the onset strength, librosa's. Returns (win_length, frames): row k is a lag of k hops.
+
+    Args:
+        n_fft: length of a frame in samples. hop_length: samples between frames.
+        win_length: longest lag, in frames; 384 of 512 samples at 22050 Hz are 8.9 s.
+    """
+    import librosa
+
+    decibel = librosa.power_to_db(sound.mel(n_fft, hop_length, "hann", 128, 0.0, 0.0))
+    onsets = librosa.onset.onset_strength(S=decibel, sr=sound.sr, n_fft=n_fft, hop_length=hop_length)
+    return librosa.feature.tempogram(onset_envelope=onsets, sr=sound.sr, hop_length=hop_length, win_length=win_length)
+
+
+def whisper_mel(sound):
+    """What Whisper hears (Radford et al. 2022): log-mel, 80 bands, 100 frames/s. Returns (80, frames)."""
+    power = _power_stft(sound.samples, WHISPER_FFT, WHISPER_HOP, "hann", pad_mode="reflect")[:-1]
+    energy = _bands(power, _mel_filters(sound.sr, WHISPER_FFT, 80, 0.0, sound.sr / 2))
+    exponent = np.log10(np.maximum(energy, QUIETEST))
+    return (np.maximum(exponent, exponent.max() - 8) + 4) / 4
+
+
+def _power_range(settings):
+    return {
+        "db": (-settings["top_db"], 0.0, "dB below the maximum of the piece"),
+        "log": (0.0, 4.0, "log10(1 + 10000 x), x the share of the maximum of the piece"),
+        "none": (0.0, 1.0, "share of the maximum of the piece"),
+    }[settings["compression"]]
+
+
+def _mfcc_range(settings):
+    """Per coefficient. Of 50 GTZAN tracks, all cells lie inside; that music of other rates fits, too, it is wide."""
+    size = (settings["n_mels"] / 128) ** 0.5  # of an orthonormal cosine transform
+    high = [300.0, *(60 + 240 / k for k in range(1, settings["n_mfcc"]))]
+    low = [-800.0, *(-value for value in high[1:])]
+    return *(tuple(round(size * value, 3) for value in values) for values in (low, high)), "coefficient of dB"
+
+
+def _fixed(low, high, unit):
+    return lambda settings: (low, high, unit)
 
 
 @dataclasses.dataclass(frozen=True)
 class Feature:
-    """A transform and its fixed scale: `low`..`high` fill the 256 levels of a picture."""
+    """A transform, `(sound, *, parameters) -> (bins, frames)`, and the range that fills the 256 levels of a picture.
+
+    `range` is a function of the parameters that returns (low, high, unit), a number for all bins or one for each.
+    """
 
     transform: callable
-    low: float
-    high: float
-    unit: str
+    range: callable
+    sr: int = 22050  # Hz
+    any_sr: bool = True  # whether it makes sense at another rate
 
 
-DECIBEL = "dB below the maximum of the piece"
+PITCH_CLASS = _fixed(0.0, 1.0, "share of the frame's strongest pitch class")
 FEATURES = {
-    "mel": Feature(mel, -80.0, 0.0, DECIBEL),
-    "chroma_stft": Feature(chroma_stft, 0.0, 1.0, "share of the frame's strongest pitch class"),
+    "mel": Feature(mel, _power_range),
+    "stft": Feature(stft, _power_range),
+    "cqt": Feature(cqt, _power_range),
+    "mfcc": Feature(mfcc, _mfcc_range),
+    "chroma_stft": Feature(chroma_stft, PITCH_CLASS),
+    "chroma_cqt": Feature(chroma_cqt, PITCH_CLASS),
+    "chroma_cens": Feature(chroma_cens, _fixed(0.0, 1.0, "share of the frame's length as a vector")),
+    "tempogram": Feature(tempogram, _fixed(0.0, 1.0, "share of the frame's highest autocorrelation")),
+    "whisper_mel": Feature(whisper_mel, _fixed(-1.5, 1.7, "(log10 of power + 4) / 4"), WHISPER_SR, any_sr=False),
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """Everything that shapes a picture. `transform` holds the keyword arguments of the feature's function."""
-
-    feature: str
-    sr: int  # Hz
-    seconds: float  # length of a piece
-    transform: dict
-    low: float  # the value drawn as level 0, in `unit`
-    high: float  # the value drawn as level 255
-    unit: str
-
-    @classmethod
-    def of(cls, feature, sr=22050, seconds=30.0, **transform):
-        """The recipe of a feature; `transform` overrides its defaults.
-
-        Raises:
-            CallError: no such feature, no such parameter, or a piece shorter than one frame.
-        """
-        if feature not in FEATURES:
-            raise CallError(f"no feature {feature!r}; there are {', '.join(FEATURES)}")
-        known = transform_defaults(feature)
-        if unknown := sorted(set(transform) - set(known)):
-            raise CallError(f"{feature} has no parameter {', '.join(unknown)}; it has {', '.join(known)}")
-        settings = known | transform
-        if seconds * sr < settings["n_fft"]:
-            raise CallError(f"a piece of {seconds:g} s is shorter than one frame of {settings['n_fft']} samples")
-        scale = FEATURES[feature]
-        return cls(feature, int(sr), float(seconds), settings, scale.low, scale.high, scale.unit)
-
-    def to_json(self):
-        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
-
-    @classmethod
-    def from_json(cls, text, where):
-        """The recipe in `text`; `where` names the file in an error."""
-        try:
-            recipe = cls(**json.loads(text))
-            if recipe.feature not in FEATURES:
-                raise ValueError(f"no feature {recipe.feature!r}")
-            return recipe
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{where} is not a recipe of this version ({error}); make its folder again") from None
-
-    def differences(self, other):
-        """What differs between two recipes, in words; '' if nothing."""
-        mine, theirs = ({**vars(r), **r.transform, "transform": None} for r in (self, other))
-        keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
-        return ", ".join(f"{key} {mine.get(key)} against {theirs.get(key)}" for key in keys)
+def _compress(power, compression, top_db):
+    """Power (bins, frames) -> dB, logarithm or share of its maximum, float32."""
+    share = power / max(float(power.max()), np.finfo(np.float32).tiny)
+    if compression == "db":
+        return 10 * np.log10(np.maximum(share, np.float32(10 ** (-top_db / 10))))
+    if compression == "log":
+        return np.log10(1 + 10000 * share)
+    if compression == "none":
+        return share
+    raise ValueError(f"compression={compression} is none of db, log, none")
 
 
-def transform_defaults(feature):
-    """{parameter: default} of a feature's transform, from its signature."""
-    return {name: default for name, (default, _) in parameters(FEATURES[feature].transform).items()}
-
-
-def compute(samples, recipe):
-    """A piece's spectrogram in the recipe's unit.
-
-    Args:
-        samples: float32 (samples,) in -1..1.
-
-    Returns:
-        float32 (bins, frames), lowest frequency first.
-    """
-    values = FEATURES[recipe.feature].transform(samples, recipe.sr, **recipe.transform)
-    if recipe.unit == DECIBEL:
-        loudest = max(float(values.max()), np.finfo(np.float32).tiny)
-        values = 10 * np.log10(np.maximum(values / loudest, 10 ** (recipe.low / 10)))
-    return values.astype(np.float32, copy=False)
-
-
-def _power_stft(y, n_fft, hop_length, filters=None):
-    """Power of the short-time Fourier transform, centred frames, periodic Hann window, as librosa's defaults have it.
-
-    Args:
-        y: float32 (samples,).
-        filters: sparse (bands, n_fft // 2 + 1) that sums every frame into bands.
-
-    Returns:
-        float32 (frames, n_fft // 2 + 1), or (frames, bands).
-    """
-    framed = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2), n_fft)[::hop_length]
-    window = _hann(n_fft)
-    power = np.empty((len(framed), n_fft // 2 + 1 if filters is None else filters.shape[0]), np.float32)
+def _power_stft(y, n_fft, hop_length, window, pad_mode="constant"):
+    """As librosa's stft with its defaults, squared, in chunks: float32 (frames, n_fft // 2 + 1)."""
+    framed = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2, mode=pad_mode), n_fft)[::hop_length]
+    weights = _window(window, n_fft)
+    power = np.empty((len(framed), n_fft // 2 + 1), np.float32)
     for start in range(0, len(framed), FRAMES_AT_ONCE):
         chunk = slice(start, start + FRAMES_AT_ONCE)
-        spectrum = scipy.fft.rfft(framed[chunk] * window, axis=1)
-        energy = spectrum.real**2 + spectrum.imag**2
-        power[chunk] = energy if filters is None else (filters @ energy.T).T
+        spectrum = scipy.fft.rfft(framed[chunk] * weights, axis=1)
+        power[chunk] = spectrum.real**2 + spectrum.imag**2
     return power
 
 
+def _bands(power, filters):
+    """Sum the bins of every frame, (frames, bins), into bands by a sparse (bands, bins) -> (bands, frames)."""
+    energy = np.empty((filters.shape[0], len(power)), np.float32)
+    for start in range(0, len(power), FRAMES_AT_ONCE):
+        chunk = slice(start, start + FRAMES_AT_ONCE)
+        energy[:, chunk] = filters @ power[chunk].T
+    return energy
+
+
+@contextlib.contextmanager
+def _untuned_noise_is_no_news():
+    """Without librosa's warning that noise has no tuning: it takes 0 then, which is right."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)
+        yield
+
+
 @functools.lru_cache(maxsize=8)
-def _hann(n_fft):
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
+def _window(name, n_fft):
+    window = BLACKMAN_HARRIS_62 if name == "blackmanharris62" else name
+    return scipy.signal.get_window(window, n_fft).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=8)

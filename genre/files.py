@@ -4,9 +4,12 @@ import contextlib
 import csv
 import io
 import os
+import re
 import shutil
 import time
 from pathlib import Path
+
+import filelock
 
 
 @contextlib.contextmanager
@@ -23,6 +26,29 @@ def whole_file(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
+
+
+@contextlib.contextmanager
+def alone_in(folder):
+    """Make a folder and hold its lock, waiting for another process that has it; ends with that process at the latest.
+
+    What a killed process left half-written in it and in the folders right below is removed.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        print(f"another process is writing {folder}; waiting until it is done", flush=True)
+        lock.acquire()
+    try:
+        for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
+            if re.fullmatch(r"\.\d+\..+", path.name, re.DOTALL):
+                path.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
 
 
 def _replace(source, target):

@@ -3,10 +3,9 @@
 import argparse
 import warnings
 
-from genre import features
 from genre.command_line import CallError, DataError
-from genre.features import Recipe
 from genre.files import whole_file
+from genre.recipe import Recipe, compute
 
 import numpy as np
 from PIL import Image, PngImagePlugin
@@ -16,18 +15,18 @@ RECIPE_KEY = "recipe"  # of the PNG's text chunk
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `read` refuses such a picture
 
 
-def render(samples, recipe):
+def render(sound, recipe):
     """The one way from samples to a picture, for training and for prediction.
 
     Args:
-        samples: float32 (samples,), one piece at the recipe's rate.
+        sound: float32 (samples,), one piece at the recipe's rate, or a `Sound` that other features share.
 
     Returns:
         uint8 (bins, frames), highest frequency in row 0.
     """
-    spectrogram = features.compute(samples, recipe)
-    share = (spectrogram - recipe.low) / (recipe.high - recipe.low)
-    return np.round(np.clip(share, 0, 1) * GREY_LEVELS).astype(np.uint8)[::-1]
+    low, high = (np.reshape(np.float32(side), (-1, 1)) for side in (recipe.low, recipe.high))
+    levels = (compute(sound, recipe) - low) * (GREY_LEVELS / (high - low))
+    return np.rint(np.clip(levels, 0, GREY_LEVELS, out=levels), out=levels).astype(np.uint8)[::-1]
 
 
 def save(path, picture, recipe, colormap=None):

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from genre.command_line import CallError, DataError
-from genre.features import Recipe
 from genre.files import write_csv
+from genre.recipe import Recipe
 
 INDEX, RECIPE = "index.csv", "recipe.json"
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")

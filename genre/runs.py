@@ -7,7 +7,7 @@ from pathlib import Path
 
 from genre import images
 from genre.command_line import CallError, DataError
-from genre.features import Recipe
+from genre.recipe import Recipe
 
 import numpy as np
 

@@ -10,7 +10,8 @@ import sys
 from genre import images, training
 from genre.backend import keras
 from genre.command_line import parameters
-from genre.features import FEATURES, Recipe
+from genre.features import FEATURES
+from genre.recipe import Recipe
 
 import numpy as np
 import pytest

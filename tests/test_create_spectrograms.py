@@ -1,10 +1,10 @@
 import csv
 import os
 
-import create_spectrograms
-from genre import images, index
+from genre import images, index, rendering
 from genre.datasets import folder
-from genre.features import Recipe
+from genre.recipe import Recipe
+from genre.variants import ORIGINAL
 
 import pytest
 import soundfile
@@ -113,7 +113,7 @@ def test_a_song_that_went_bad_leaves_no_picture_behind(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--features=mels"], "no feature 'mels'; there are mel, chroma_stft"),
+        (["--features=mels"], "no feature 'mels'; there are mel, stft"),
         (["--features="], "--features is empty"),
         (["--features=chroma_stft", "--n_mels=20"], "--n_mels changes nothing"),
         (["--seconds=-1"], "--seconds"),
@@ -130,11 +130,11 @@ def test_a_song_that_breaks_a_transform_is_skipped_and_a_full_disk_is_not(tmp_pa
     recipes = {"mel": Recipe.of("mel", SR, 1.0, n_fft=512)}
     (tmp_path / "mel" / "high").mkdir(parents=True)
     monkeypatch.setattr(images, "render", lambda *_: 1 / 0)
-    _, made, reasons = create_spectrograms.make_pictures(song, recipes, tmp_path, {"mel": None})
+    made, reasons = rendering.make_pictures(song, {}, recipes, [ORIGINAL], tmp_path)
     assert (made, reasons) == ({"mel": []}, ["ZeroDivisionError: division by zero"])
     monkeypatch.setattr(images, "render", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space left"):
-        create_spectrograms.make_pictures(song, recipes, tmp_path, {"mel": None})
+        rendering.make_pictures(song, {}, recipes, [ORIGINAL], tmp_path)
 
 
 def test_a_folder_without_songs_or_only_bad_ones_is_one_line(tmp_path):

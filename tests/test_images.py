@@ -3,7 +3,8 @@ import json
 
 from genre import images
 from genre.command_line import CallError, DataError
-from genre.features import FEATURES, Recipe
+from genre.features import FEATURES
+from genre.recipe import Recipe
 
 import numpy as np
 import pytest

@@ -8,7 +8,7 @@ from genre.command_line import CallError, DataError
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SR
 
 
 def test_a_song_is_rendered_as_its_training_picture_was(split_data, trained_run):
@@ -18,8 +18,8 @@ def test_a_song_is_rendered_as_its_training_picture_was(split_data, trained_run)
     run = runs.read(trained_run)
     folder = split_data / "images" / "mel"
     for row in index.subset_rows(folder, "test"):
-        (piece,) = audio.pieces(split_data / "genres" / f"{row.track}.wav", run.recipe.sr, run.recipe.seconds)
-        np.testing.assert_array_equal(run.render(piece.samples), images.read(folder / row.file))
+        (piece,) = audio.pieces(split_data / "genres" / f"{row.track}.wav", [SR], run.recipe.seconds)
+        np.testing.assert_array_equal(run.render(piece.samples[SR]), images.read(folder / row.file))
 
 
 def test_a_loaded_run_repeats_the_predictions_it_was_written_with(split_data, trained_run):

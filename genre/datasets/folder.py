@@ -17,7 +17,8 @@ LONGEST_NAME = 180  # bytes; file systems allow 255, and a piece number and a te
 def tracks(root):
     """The audio files of every genre folder, sorted.
 
-    Folders inside a genre folder are searched too; hidden files and linked folders inside it are left out.
+    Folders inside a genre folder are searched too; hidden files and linked folders inside it are left out. A genre
+    folder may be a link, but not to a folder that is searched anyway.
 
     Raises:
         CallError: no such folder. DataError: no audio in it.
@@ -26,7 +27,7 @@ def tracks(root):
     if not root.is_dir():
         raise CallError(f"no folder {root}; expected one folder per genre in it, or name yours with --audio_files_path")
     found = []
-    for genre in class_names(root):
+    for genre in _genres(root):
         if "|" in genre:
             raise DataError(f"{root / genre}: rename it, as | stands between two genres of one track in {INDEX}")
         files = audio_files(root / genre)
@@ -35,6 +36,37 @@ def tracks(root):
     if not found:
         raise DataError(f"{root} holds no <genre>/<song>.wav, .mp3, .flac ...; put one folder per genre there")
     return found
+
+
+def left_out(root, found):
+    """Sentences on what of a folder is in none of the tracks found: loose songs, genres without songs, links."""
+    root = Path(root)
+    sentences = []
+    if loose := sum(path.suffix.lower() in EXTENSIONS for path in root.iterdir() if path.is_file()):
+        sentences.append(f"{loose} songs that lie in {root} itself and not in a genre's folder")
+    if empty := sorted(set(_genres(root)) - {track.labels[0] for track in found}):
+        sentences.append(f"genre folders without songs: {', '.join(empty)}")
+    links = [root / name for name in class_names(root) if name not in _genres(root)]
+    links += [Path(parent, name) for genre in _genres(root) for parent, names in _links(root / genre) for name in names]
+    if links:
+        sentences.append(f"{len(links)} links to folders, such as {min(links)}")
+    return sentences
+
+
+def _genres(root):
+    """The class folders, without links to the root, to a folder around it or to one in it."""
+    real = root.resolve()
+    found = []
+    for name in class_names(root):
+        target = (root / name).resolve()
+        if not (root / name).is_symlink() or not (target.is_relative_to(real) or real.is_relative_to(target)):
+            found.append(name)
+    return found
+
+
+def _links(folder):
+    for parent, folders, _ in os.walk(folder):
+        yield parent, [name for name in folders if os.path.islink(os.path.join(parent, name))]
 
 
 def audio_files(folder):
@@ -55,7 +87,7 @@ def _unique_names(paths):
     stems = collections.Counter(path.stem.casefold() for path in paths)
     names = []
     for path in paths:
-        piece_of = re.fullmatch(r"(.+)\.\d{3,}", path.stem.casefold())
+        piece_of = re.fullmatch(r"(.+?)\.\d{3,}(\.(pitch|stretch).+)?", path.stem.casefold())
         unique = stems[path.stem.casefold()] == 1 and not (piece_of and piece_of[1] in stems)
         names.append(_shorten(path.stem) if unique else _hashed("_".join(path.parts), path.as_posix()))
     return names
