@@ -4,7 +4,8 @@
     python split_dataset.py --fractions=0.8,0.1,0.1 --seed=1
     python split_dataset.py --split_file=my_lists
 
-All pictures of a track stay together, as do tracks of byte-identical audio. Pictures are linked, not copied, where the
+All pictures of a track stay together, as do tracks of byte-identical audio; shifted and stretched variants are trained
+on, not tested on, so only those of training tracks are shared out. Pictures are linked, not copied, where the
 file system can.
 """
 
@@ -126,7 +127,11 @@ def _build(rows_of, subset_of, images_path):
             for subset in sorted(set(subset_of.values())):
                 for label in sorted({row.labels[0] for row in rows}):
                     (target / subset / label).mkdir(parents=True)
-            placed = [_place(folder, target, row, subset_of[row.track]) for row in rows if row.track in subset_of]
+            placed = [
+                _place(folder, target, row, subset_of[row.track])
+                for row in rows
+                if subset_of.get(row.track) == "train" or (row.track in subset_of and not row.variant)
+            ]
             index.write(target, placed)
             shutil.copyfile(folder / index.RECIPE, target / index.RECIPE)
         files.replace_folder(beside, images_path)

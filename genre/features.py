@@ -226,6 +226,7 @@ class Feature:
     range: callable
     sr: int = 22050  # Hz
     any_sr: bool = True  # whether it makes sense at another rate
+    needs: str | None = None  # the parameter that names what is not there by itself, such as weights
 
 
 PITCH_CLASS = _fixed(0.0, 1.0, "share of the frame's strongest pitch class")
