@@ -8,6 +8,7 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
+PATIENCE = 10  # s to wait for a scheduler
 DIED = "the process that worked on it died: a damaged file, or not enough memory; try --workers=1, or remove it"
 
 
@@ -79,7 +80,7 @@ def _backend(scheduler):
     except ImportError:
         raise CallError("--backend=dask needs Dask: pip install -r requirements-optional.txt") from None
     try:
-        client = Client(scheduler, timeout=10)
+        client = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise DataError(f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler") from None
     with client, joblib.parallel_config("dask", client=client):
