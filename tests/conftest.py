@@ -82,3 +82,8 @@ def trained_run(split_data, tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
     call("time_model.py", f"--data={split_data}", f"--models={models}", "--epochs=2", "--batch_size=4")
     return models / "time_model" / "mel"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--fuzz", type=int, default=200, help="number of damaged audio files that test_fuzz.py makes")
+    parser.addoption("--fuzz_seed", type=int, default=0, help="another seed is other damage")
