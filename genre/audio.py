@@ -31,7 +31,7 @@ EXTENSIONS = DECODABLE | {
     ".dsf",
 }
 WHOLE = 0.95  # share of a piece that must be there; the rest is padded
-SILENCE = 2.0**-15  # peak to peak, full scale 1: one step of 16-bit audio
+SILENCE = 2.0**-13  # peak to peak, full scale 1: four steps of 16-bit audio, such as dither
 BLOCK = 10  # s decoded at a time
 UNKNOWN = 0x7FFF0000  # bytes; from here on a header's length means: not known when it was written
 

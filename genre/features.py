@@ -195,6 +195,17 @@ def whisper_mel(sound):
     return (np.maximum(exponent, exponent.max() - 8) + 4) / 4
 
 
+def whisper(sound, *, whisper_weights="whisper_tiny_multi"):
+    """The output of Whisper's encoder (Radford et al. 2022), 50 frames/s. Returns (width of the encoder, frames).
+
+    Args:
+        whisper_weights: a preset of KerasHub, fetched once, or a folder that its save_to_preset wrote.
+    """
+    from genre.whisper import encode
+
+    return encode(whisper_mel(sound), whisper_weights)
+
+
 def _power_range(settings):
     return {
         "db": (-settings["top_db"], 0.0, "dB below the maximum of the piece"),
@@ -240,6 +251,9 @@ FEATURES = {
     "chroma_cens": Feature(chroma_cens, _fixed(0.0, 1.0, "share of the frame's length as a vector")),
     "tempogram": Feature(tempogram, _fixed(0.0, 1.0, "share of the frame's highest autocorrelation")),
     "whisper_mel": Feature(whisper_mel, _fixed(-1.5, 1.7, "(log10 of power + 4) / 4"), WHISPER_SR, any_sr=False),
+    # The standard deviation is 1.2 in whisper-tiny on speech, says ktomanek/huggingface_whisper_to_hailo_conversion;
+    # a few rows lie far outside and are clipped. No weights were at hand to see what music does.
+    "whisper": Feature(whisper, _fixed(-5.0, 5.0, "output"), WHISPER_SR, any_sr=False, needs="whisper_weights"),
 }
 
 

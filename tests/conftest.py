@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from genre.features import FEATURES
+
 import numpy as np
 import pytest
 import soundfile
@@ -13,6 +15,7 @@ from PIL import Image
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before TensorFlow is imported: tests and the scripts they call share no GPU
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = sorted(path.stem for path in ROOT.glob("*_model.py"))
+SELF_SUFFICIENT = [name for name, feature in FEATURES.items() if feature.needs is None]  # features without weights
 SR = 8000  # Hz; low, so that the tests are fast
 QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")
 

@@ -10,16 +10,16 @@ import sys
 from genre import images, training
 from genre.backend import keras
 from genre.command_line import parameters
-from genre.features import FEATURES
 from genre.recipe import Recipe
 
 import numpy as np
 import pytest
-from conftest import ARCHITECTURES, ROOT
+from conftest import ARCHITECTURES, ROOT, SELF_SUFFICIENT
 
 SHORT = 3.0  # s; the bins of a real picture, fewer frames
 SHAPES = {
-    (*images.render(np.zeros(round(SHORT * 22050), np.float32), Recipe.of(f, seconds=SHORT)).shape, 1) for f in FEATURES
+    (*images.render(np.zeros(round(SHORT * 22050), np.float32), Recipe.of(f, seconds=SHORT)).shape, 1)
+    for f in SELF_SUFFICIENT
 }
 LARGEST = 30_000_000  # parameters that a default may have
 
@@ -59,7 +59,7 @@ def test_it_builds_for_any_shape_and_number_of_classes_and_ends_in_logits(name, 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_its_defaults_stay_buildable_for_real_pictures(name):
-    for feature in FEATURES:
+    for feature in SELF_SUFFICIENT:
         assert build(name, default_shape(name, feature), 10).count_params() < LARGEST, feature
 
 

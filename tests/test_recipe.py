@@ -1,10 +1,13 @@
+import dataclasses
+
 from genre import images
 from genre.command_line import CallError, DataError
 from genre.features import FEATURES
-from genre.recipe import PRESETS, Recipe
+from genre.recipe import PRESETS, Recipe, compute
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 # (bins, frames) that the earlier projects and papers state; seed projects in ../shared, papers in genre/recipe.py
 SHAPES = {
@@ -75,3 +78,13 @@ def test_mfcc_has_a_range_for_every_coefficient():
     recipe = Recipe.of("mfcc", n_mfcc=13)
     assert len(recipe.low) == len(recipe.high) == 13
     assert all(a < b for a, b in zip(recipe.high[2:], recipe.high[1:], strict=False))
+
+
+def test_a_feature_is_computed_on_one_thread_so_that_its_last_bit_does_not_vary(monkeypatch):
+    def threads(sound):
+        pools = threadpoolctl.threadpool_info()
+        return np.array([[pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]])
+
+    monkeypatch.setitem(FEATURES, "mel", dataclasses.replace(FEATURES["mel"], transform=threads))
+    recipe = Recipe("mel", 22050, 1.0, 0.0, {}, 0.0, 1.0, "threads")
+    assert set(compute(np.zeros(22050, np.float32), recipe).ravel()) == {1}
