@@ -5,11 +5,14 @@ import dataclasses
 import functools
 import warnings
 
+from genre import cqt as constant_q
+
 import numpy as np
 import scipy.fft
 import scipy.signal
 import scipy.sparse
 
+HIGHEST_PITCH = 4000.0  # Hz, where librosa's piptrack ends
 C1 = 32.70319566257483  # Hz, as librosa.note_to_hz has it
 FRAMES_AT_ONCE = 256  # a chunk of frames that stays in the processor's cache
 QUIETEST = 1e-10  # power that stands for silence in a logarithm, as in librosa and in Whisper
@@ -53,20 +56,28 @@ class Sound:
 
     @_once
     def cqt(self, hop_length, fmin, n_bins, bins_per_octave, tuning):
-        """Magnitude of librosa's constant-Q transform, float32 (n_bins, frames). tuning: in shares of a bin."""
-        import librosa
-
-        size = {"fmin": fmin, "n_bins": n_bins, "bins_per_octave": bins_per_octave}
-        return np.abs(librosa.cqt(self.samples, sr=self.sr, hop_length=hop_length, tuning=tuning, **size))
+        """Magnitude of the constant-Q transform, float32 (n_bins, frames). tuning: in shares of a bin."""
+        return constant_q.magnitude(self.samples, self.sr, hop_length, fmin, n_bins, bins_per_octave, tuning)
 
     @_once
-    def tuning(self, bins_per_octave):
-        """librosa's estimate of how far the piece is off 440 Hz, in shares of a bin."""
+    def tuning(self, bins_per_octave, n_fft, hop_length, window, exponent):
+        """librosa's estimate of how far the piece is off 440 Hz, in shares of a bin.
+
+        It is of the spectrum's bins up to 4 kHz alone, which is where librosa looks for pitches, and so a third of the
+        work. exponent: 1 for the magnitude, as librosa's chroma_cqt takes it, 2 for the power, as its chroma_stft.
+        """
         import librosa
 
-        magnitude = np.sqrt(self.power(2048, 512, "hann").T)
+        power = self.power(n_fft, hop_length, window)
+        bins = min(power.shape[1] - 1, int(np.ceil(HIGHEST_PITCH * n_fft / self.sr)) + 2)
+        spectrum, loudest = (part ** (exponent / 2) for part in (power[:, : bins + 1].T, power.max(axis=1)))
+        sr = self.sr * 2 * bins / n_fft
         with _untuned_noise_is_no_news():
-            return float(librosa.estimate_tuning(S=magnitude, sr=self.sr, bins_per_octave=bins_per_octave))
+            return float(
+                librosa.estimate_tuning(
+                    S=spectrum, sr=sr, n_fft=2 * bins, bins_per_octave=bins_per_octave, ref=lambda S, axis: loudest
+                )
+            )
 
 
 def mel(
@@ -137,9 +148,10 @@ def chroma_stft(sound, *, n_fft=2048, hop_length=512, window="hann", n_chroma=12
     """
     import librosa
 
-    power = sound.power(n_fft, hop_length, window).T
-    with _untuned_noise_is_no_news():
-        return librosa.feature.chroma_stft(S=power, sr=sound.sr, n_fft=n_fft, hop_length=hop_length, n_chroma=n_chroma)
+    power, tuning = sound.power(n_fft, hop_length, window).T, sound.tuning(n_chroma, n_fft, hop_length, window, 2)
+    return librosa.feature.chroma_stft(
+        S=power, sr=sound.sr, n_fft=n_fft, hop_length=hop_length, n_chroma=n_chroma, tuning=tuning
+    )
 
 
 def chroma_cqt(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bins_per_octave=36):
@@ -151,7 +163,7 @@ def chroma_cqt(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bins
     """
     import librosa
 
-    tuning = sound.tuning(bins_per_octave)
+    tuning = sound.tuning(bins_per_octave, 2048, 512, "hann", 1)
     c = sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
     return librosa.feature.chroma_cqt(C=c, fmin=fmin, n_chroma=n_chroma, bins_per_octave=bins_per_octave)
 
@@ -166,7 +178,7 @@ def chroma_cens(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bin
     """
     import librosa
 
-    tuning = sound.tuning(bins_per_octave)
+    tuning = sound.tuning(bins_per_octave, 2048, 512, "hann", 1)
     c = sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
     return librosa.feature.chroma_cens(
         C=c, fmin=fmin, n_chroma=n_chroma, bins_per_octave=bins_per_octave, win_len_smooth=win_len_smooth

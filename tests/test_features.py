@@ -1,7 +1,7 @@
 import warnings
 
 from benchmarks.features import LIBROSA
-from genre import audio, features
+from genre import audio, cqt, features
 from genre.datasets import folder
 from genre.features import FEATURES, Sound
 from genre.recipe import Recipe, compute
@@ -81,6 +81,41 @@ def furthest(feature, samples):
 @pytest.mark.parametrize("feature", LIBROSA)
 def test_every_feature_is_librosas_within_half_a_grey_level(feature):
     assert furthest(feature, music(FEATURES[feature].sr)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("sr", "settings"),
+    [
+        (22050, {"n_bins": 60}),
+        (22050, {"n_bins": 50, "bins_per_octave": 24, "fmin": 110.0}),
+        (22050, {"n_bins": 10, "hop_length": 1024}),
+        (44100, {"n_bins": 252, "bins_per_octave": 36, "hop_length": 1024, "tuning": -0.21}),
+        (16000, {"hop_length": 441}),
+        (12000, {"hop_length": 96, "tuning": 0.49}),
+        (8000, {"n_bins": 72, "hop_length": 256, "fmin": 41.2}),
+    ],
+)
+def test_the_constant_q_transform_is_librosas_at_any_rate_and_size(sr, settings):
+    samples = music(sr)
+    settings = {"hop_length": 512, "fmin": features.C1, "n_bins": 84, "bins_per_octave": 12, "tuning": 0.0} | settings
+    theirs = np.abs(librosa.cqt(samples, sr=sr, **settings))
+    ours = cqt.magnitude(samples, sr, **settings)
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() < 1e-3 * theirs.max()
+
+
+def test_a_constant_q_transform_above_half_the_rate_is_refused():
+    with pytest.raises(ValueError, match="need a rate above"):
+        cqt.magnitude(music(8000), 8000, 512, features.C1, 84, 12, 0.0)
+
+
+@pytest.mark.parametrize("frequency", [440.0, 446.0, 429.0])
+@pytest.mark.parametrize(("exponent", "bins_per_octave"), [(1, 36), (2, 12)])
+def test_the_tuning_is_librosas(frequency, exponent, bins_per_octave):
+    samples = sine(frequency, SECONDS, SR) + noise(amplitude=0.01)
+    spectrum = np.abs(librosa.stft(samples)) ** exponent
+    theirs = librosa.estimate_tuning(S=spectrum, sr=SR, bins_per_octave=bins_per_octave)
+    assert Sound(samples, SR).tuning(bins_per_octave, 2048, 512, "hann", exponent) == theirs
 
 
 @pytest.mark.skipif(not GTZAN.is_dir(), reason="no real music here")
