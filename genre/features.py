@@ -9,8 +9,8 @@ from genre import cqt as constant_q
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 import scipy.sparse
+import threadpoolctl
 
 HIGHEST_PITCH = 4000.0  # Hz, where librosa's piptrack ends
 C1 = 32.70319566257483  # Hz, as librosa.note_to_hz has it
@@ -78,6 +78,18 @@ class Sound:
                     S=spectrum, sr=sr, n_fft=2 * bins, bins_per_octave=bins_per_octave, ref=lambda S, axis: loudest
                 )
             )
+
+
+def one_thread():
+    """A context in which matrix products run on one thread: their last bit depends on how many share the work."""
+    return _blas().limit(limits=1)
+
+
+@functools.cache
+def _blas():
+    import scipy.linalg  # noqa: F401, it brings a BLAS of its own
+
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
 def mel(
@@ -312,6 +324,8 @@ def _untuned_noise_is_no_news():
 
 @functools.lru_cache(maxsize=8)
 def _window(name, n_fft):
+    import scipy.signal  # half a second, which scripts that only read a recipe need not wait
+
     window = BLACKMAN_HARRIS_62 if name == "blackmanharris62" else name
     return scipy.signal.get_window(window, n_fft).astype(np.float32)
 

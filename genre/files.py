@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 import os
 import re
 import shutil
@@ -64,19 +63,22 @@ def _replace(source, target):
 
 def write_text(path, text):
     """Write UTF-8 text to `path`, whole or not at all."""
-    # surrogateescape: a file name that is not valid UTF-8 goes out, and comes back in, as it was.
-    with (
-        whole_file(path) as temporary,
-        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as f,
-    ):
-        f.write(text)
+    with whole_file(path) as temporary, _open_text(temporary) as file:
+        file.write(text)
 
 
 def write_csv(path, lines):
     """Write lines, the first of them the column names, as CSV, whole or not at all."""
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    write_text(path, text.getvalue())
+    with whole_file(path) as temporary, _open_text(temporary) as file:
+        plain = csv.writer(file, lineterminator="\n")
+        quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)  # before Python 3.13, \r went unquoted
+        for line in lines:
+            (quoted if any("\r" in str(cell) for cell in line) else plain).writerow(line)
+
+
+def _open_text(path):
+    # surrogateescape: a file name that is not valid UTF-8 goes out, and comes back in, as it was.
+    return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
 
 
 def replace_folder(new, final, keep_others=False):

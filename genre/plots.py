@@ -62,6 +62,30 @@ def confusion_matrix(counts, classes, title, path):
     _save(figure, path)
 
 
+def contact_sheet(pictures, seconds, title, path):
+    """Pictures of one piece below each other, in colours for people; low frequencies at the bottom.
+
+    Args:
+        pictures: {caption: uint8 (bins, frames)}, the highest frequency in row 0. seconds: length of the piece.
+    """
+    columns = 3 if len(pictures) > 4 else 1
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(4.5 * columns, 0.6 + 2.1 * rows), dpi=DOTS_PER_INCH, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(pictures) :]:
+        axes.set_visible(False)
+    for axes, (caption, picture) in zip(grid, pictures.items(), strict=False):
+        extent = (0, seconds, 0, len(picture))
+        axes.imshow(picture, cmap="magma", vmin=0, vmax=255, aspect="auto", interpolation="nearest", extent=extent)
+        axes.set_title(f"{caption}, {picture.shape[0]} x {picture.shape[1]}", fontsize=9, parse_math=False)
+        axes.tick_params(labelsize=7)
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    for axes in grid[max(0, len(pictures) - columns) : len(pictures)]:
+        axes.set_xlabel("s", fontsize=8)
+    figure.suptitle(title, parse_math=False)
+    _save(figure, path)
+
+
 def _save(figure, path):
     with whole_file(path) as temporary:
         figure.savefig(temporary)

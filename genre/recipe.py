@@ -1,14 +1,12 @@
 """The recipe: every number that shapes a picture. It travels with the pictures and with the weights."""
 
 import dataclasses
-import functools
 import json
 
 from genre.command_line import CallError, DataError, parameters
-from genre.features import FEATURES, Sound
+from genre.features import FEATURES, Sound, one_thread
 
 import numpy as np
-import threadpoolctl
 
 SECONDS = 30.0
 
@@ -121,10 +119,5 @@ def compute(sound, recipe):
         float32 (bins, frames), lowest frequency first.
     """
     sound = sound if isinstance(sound, Sound) else Sound(sound, recipe.sr)
-    with _blas().limit(limits=1):  # the last bit of a product depends on the number of threads
+    with one_thread():
         return FEATURES[recipe.feature].transform(sound, **recipe.transform).astype(np.float32, copy=False)
-
-
-@functools.cache
-def _blas():
-    return threadpoolctl.ThreadpoolController().select(user_api="blas")

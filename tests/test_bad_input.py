@@ -78,6 +78,7 @@ USED = {
     "träck ñ 音楽 \N{MUSICAL NOTE}.wav": (sound(), 2),
     'it\'s "quoted"; $(touch evil) `touch evil` & more.wav': (sound(), 2),
     "two\nlines.wav": (sound(), 2),
+    "carriage\rreturn.wav": (sound(), 2),
     "-rf.wav": (sound(), 2),
     "--strict.wav": (sound(), 2),
     "%s%d{}.wav": (sound(), 2),
@@ -92,7 +93,7 @@ USED = {
 }
 IGNORED = (".DS_Store", "Thumbs.db", "desktop.ini", "._plain.wav", "cover.jpg", "playlist.m3u", ".hidden.mp3")
 if os.name == "nt":
-    USED = {name: made for name, made in USED.items() if not re.search(r'[\n\t"|]', name) and len(name) < 200}
+    USED = {name: made for name, made in USED.items() if not re.search(r'[\n\r\t"|]', name) and len(name) < 200}
 else:
     USED |= {os.fsdecode(b"caf\xe9.wav"): (lambda path: soundfile.write(os.fsencode(path), TONE, SR), 2)}
 

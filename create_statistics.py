@@ -1,0 +1,129 @@
+"""Turn a folder of genre folders with songs into a table of 518 statistics a song, like FMA's features.csv.
+
+    python create_statistics.py
+    python create_statistics.py --audio_files_path=my_music --statistics_path=data/statistics
+
+A file that cannot be used is skipped and named at the end. Run again after adding songs: finished rows are kept.
+"""
+
+import time
+from pathlib import Path
+
+from genre import files, index, skipped, statistics, workers
+from genre.command_line import BAD_DATA, CallError, DataError, Parser, one_of, positive, run
+from genre.datasets import folder
+
+import joblib
+import numpy as np
+
+SAVE_EVERY = 10  # s between two writes of the table; what a killed run loses at most
+SAVE_SHARE = 20  # and it takes at most a twentieth of the time, however long the table
+
+
+def main():
+    args = _parser().parse_args()
+    if bool(args.scheduler) != (args.backend == "dask"):
+        raise CallError("--backend=dask and --scheduler=ADDRESS belong together")
+    audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
+    target = Path(args.statistics_path or Path(args.data, "statistics"))
+    tracks = folder.tracks(audio_path)
+    with files.alone_in(target):
+        known = _prepare(target, tracks, args.overwrite)
+        for line in folder.left_out(audio_path, tracks):
+            print("left out:", line)
+        started = time.monotonic()
+        made, computed, unused = _make_all(tracks, known, target, args)
+        genres = len({row.labels[0] for row, _ in made.values()})
+        print(
+            f"statistics: {len(made)} tracks in {genres} genres, {computed} of them computed now, "
+            f"{time.monotonic() - started:.0f} s"
+        )
+        skipped.write(target, unused)
+    skipped.show(unused, len(tracks), target)
+    if not made:
+        raise DataError(f"not one of {len(tracks)} files in {audio_path} gave a row; the reasons stand above")
+    print("wrote", ", ".join(str(target / name) for name in (statistics.TABLE, index.INDEX)))
+    return BAD_DATA if args.strict and unused else None
+
+
+def _parser():
+    parser = Parser(__doc__)
+    parser.add_argument("--data", default="data", help="folder that holds genres/ and statistics/")
+    parser.add_argument("--audio_files_path", metavar="FOLDER", help="folder of genre folders, if not <data>/genres")
+    parser.add_argument("--statistics_path", metavar="FOLDER", help="where it goes, if not <data>/statistics")
+    parser.add_argument("--workers", type=positive, default=joblib.cpu_count(), help="processes")
+    parser.add_argument("--backend", type=one_of(["loky", "dask"]), default="loky", help="loky is this machine")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, e.g. tcp://192.168.0.2:8786")
+    parser.add_argument("--overwrite", action="store_true", help="compute everything anew")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was skipped")
+    return parser
+
+
+def _prepare(target, tracks, overwrite):
+    """Check the folder, and drop the rows of songs that are gone. Returns {track: (row, values)} of the others."""
+    try:
+        known = _read(target)
+    except DataError as error:
+        if not overwrite:
+            raise DataError(f"{error}; give another --statistics_path, or --overwrite to make it anew") from None
+        known = {}
+    gone = set(known) - {track.id for track in tracks}
+    if known and len(gone) == len(known) and not overwrite:
+        raise DataError(
+            f"{target} was made of other music ({min(gone)} ...); give another --statistics_path or --overwrite"
+        )
+    if gone and not overwrite:
+        print(f"{target}: removed the rows of {len(gone)} tracks that are no longer there, such as {min(gone)}")
+    kept = {} if overwrite else {track: pair for track, pair in known.items() if track not in gone}
+    _save(target, kept)
+    return kept
+
+
+def _read(target):
+    """{track: (row, values)} of what the index and the table both have: one may have been written without the other."""
+    table, rows = target / statistics.TABLE, index.read(target)
+    if rows is None and table.exists():
+        raise DataError(f"{table} has no {index.INDEX} beside it, so it was not made here")
+    values = dict(zip(*statistics.read(table), strict=True)) if table.exists() else {}
+    return {row.track: (row, values[row.track]) for row in rows or [] if row.track in values}
+
+
+def _make_all(tracks, known, target, args):
+    """Compute what is not known, in worker processes.
+
+    Returns:
+        ({track: (row, values)}, how many of them were computed, [(track, reason)])
+    """
+    jobs = [(track, known[track.id][0] if track.id in known else None) for track in tracks]
+    made, waiting, computed, unused = {}, dict(known), 0, []
+    saved, cost = time.monotonic(), 0.0
+    try:
+        for (track, _), result in workers.each(statistics.of_track, jobs, args.workers, args.scheduler):
+            row, values, reason = result or (None, None, workers.DIED)
+            before = waiting.pop(track.id, None)
+            if reason:
+                unused.append((track, reason))
+            else:
+                made[track.id] = (row, before[1] if values is None else values)
+                computed += values is not None
+            if time.monotonic() - saved > max(SAVE_EVERY, SAVE_SHARE * cost):
+                cost = -time.monotonic()
+                _save(target, made | waiting)
+                saved = time.monotonic()
+                cost += saved
+    finally:
+        _save(target, made | waiting)
+    return made, computed, unused
+
+
+def _save(target, found):
+    """Write both files; the index last, as its hashes say which audio the values are of."""
+    tracks = sorted(found)
+    values = np.array([found[track][1] for track in tracks], np.float32).reshape(-1, len(statistics.COLUMNS))
+    if tracks or (target / statistics.TABLE).exists():
+        statistics.write(target / statistics.TABLE, tracks, values)
+    index.write(target, [found[track][0] for track in tracks])
+
+
+if __name__ == "__main__":
+    run(main)
