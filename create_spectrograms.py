@@ -78,8 +78,9 @@ def _parser():
     parser.add_argument(
         "--sr", type=positive, help=f"sampling rate in Hz that audio is brought to (default: 22050, {sr})"
     )
+    group = parser.add_argument_group("parameters of the transforms, by librosa's names")
     for name, (kind, text) in _parameters().items():
-        parser.add_argument(f"--{name}", type=kind, help=text)
+        group.add_argument(f"--{name}", type=kind, help=text)
     parser.add_argument(
         "--pitch_shift", default="", metavar="A,B", help="extra training pictures, shifted by semitones"
     )
@@ -99,9 +100,13 @@ def _parameters():
     for name, feature in features.FEATURES.items():
         for parameter, (default, text) in parameters(feature.transform).items():
             kind, text, defaults = found.get(parameter, (type(default), text, []))
-            shown = default if kind is str else f"{default:g}"
-            found[parameter] = (kind, text, [*defaults, f"{name} {shown}"])
-    return {name: (kind, f"{text} (default: {', '.join(d)})") for name, (kind, text, d) in found.items()}
+            found[parameter] = (kind, text, [*defaults, (name, default if kind is str else f"{default:g}")])
+    return {name: (kind, f"{text} (default: {_default(d)})") for name, (kind, text, d) in found.items()}
+
+
+def _default(of_features):
+    values = {value for _, value in of_features}
+    return values.pop() if len(values) == 1 else ", ".join(f"{name} {value}" for name, value in of_features)
 
 
 def _recipes(args):

@@ -149,7 +149,7 @@ def floor(path, feature, picture):
     """Reading the file, the bare FFTs and zlib over the picture: what no way can go far below."""
     samples, _ = soundfile.read(path, dtype="float32")
     n_fft, hop_length = frame(feature, len(samples))
-    frames = np.ones((256, n_fft), np.float32)
+    frames = np.ones((min(64, 1 + len(samples) // hop_length), scipy.fft.next_fast_len(n_fft)), np.float32)
     for start in range(0, 1 + len(samples) // hop_length, len(frames)):
         scipy.fft.rfft(frames[: 1 + len(samples) // hop_length - start], axis=1)
     zlib.compress(picture, 1)

@@ -90,15 +90,19 @@ def stretches(path, seconds):
 def _cut(blocks, sr, seconds, overlap, pad_short, keep_rest=False):
     """Yield (start in s, seconds held, samples, whether silent) of each piece of a stream of blocks."""
     length, step = round(seconds * sr), max(1, round(seconds * (1 - overlap) * sr))
-    pending, start, total = np.zeros(0, np.float32), 0, 0
+    waiting, start, total = [], 0, 0  # total: samples from the first to the last that was read
     for block in blocks:
         total += len(block)
-        pending = np.concatenate([pending, block])
-        while len(pending) >= length:
-            yield start / sr, seconds, pending[:length], is_silent(pending[:length])
-            pending, start = pending[step:], start + step
+        waiting.append(block)
+        if total - start >= length:
+            pending = np.concatenate(waiting)
+            while len(pending) >= length:
+                yield start / sr, seconds, pending[:length], is_silent(pending[:length])
+                pending, start = pending[step:], start + step
+            waiting = [pending]
     if total == 0:
         raise AudioError("holds no audio")
+    pending = np.concatenate(waiting)
     if keep_rest and len(pending):
         yield start / sr, len(pending) / sr, pending, is_silent(pending)
     elif len(pending) >= WHOLE * length or (start == 0 and pad_short):
@@ -141,7 +145,7 @@ def _blocks(path, file):
                 if not np.isfinite(block).all():
                     raise AudioError("holds samples that are not numbers (NaN or infinity)")
                 heard += len(block)
-                yield block.mean(axis=1, dtype=np.float32)
+                yield block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
         except soundfile.LibsndfileError as error:
             raise _not_decodable(path, error) from None
         if heard < promised - max(file.samplerate, 0.01 * promised):

@@ -14,7 +14,7 @@ import threadpoolctl
 
 HIGHEST_PITCH = 4000.0  # Hz, where librosa's piptrack ends
 C1 = 32.70319566257483  # Hz, as librosa.note_to_hz has it
-FRAMES_AT_ONCE = 256  # a chunk of frames that stays in the processor's cache
+FRAMES_AT_ONCE = 64  # a chunk that stays in the processor's cache; larger arrays are mapped anew each time
 QUIETEST = 1e-10  # power that stands for silence in a logarithm, as in librosa and in Whisper
 WHISPER_SR, WHISPER_FFT, WHISPER_HOP = 16000, 400, 160  # Hz, samples, samples
 BLACKMAN_HARRIS_62 = ("general_cosine", (0.44959, 0.49364, 0.05677))  # three terms, side lobes 62 dB down: Harris 1978

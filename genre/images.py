@@ -2,6 +2,7 @@
 
 import argparse
 import warnings
+import zlib
 
 from genre.command_line import CallError, DataError
 from genre.files import whole_file
@@ -41,7 +42,7 @@ def save(path, picture, recipe, colormap=None):
     text = PngImagePlugin.PngInfo()
     text.add_text(RECIPE_KEY, recipe.to_json())
     with whole_file(path) as temporary:
-        image.save(temporary, format="PNG", compress_level=1, pnginfo=text)
+        image.save(temporary, format="PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=text)
 
 
 def palette(colormap):

@@ -1,6 +1,7 @@
 """The same work on many tracks: in processes of this machine, or on the machines of a Dask cluster."""
 
 import contextlib
+import os
 
 from genre.command_line import CallError, DataError
 
@@ -8,6 +9,9 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
+# For the worker processes, where they run on glibc: it would give every track's arrays back to the system, and take them
+# again for the next one, which costs a sixth of the time of mel.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 256 * 2**20}  # bytes
 PATIENCE = 10  # s to wait for a scheduler
 DIED = "the process that worked on it died: a damaged file, or not enough memory; try --workers=1, or remove it"
 
@@ -29,6 +33,8 @@ def each(function, jobs, workers, scheduler=None):
     Raises:
         DataError, CallError: no such scheduler, or no Dask. And whatever the function raises.
     """
+    for name, value in KEEP_MEMORY.items():
+        os.environ.setdefault(name, str(value))
     waiting = dict(enumerate(jobs))
     with _backend(scheduler), tqdm(total=len(jobs), unit="track", disable=None, smoothing=0.05) as progress:
         n_jobs = -1 if scheduler else min(workers, max(1, len(jobs)))

@@ -5,10 +5,13 @@ import re
 import shlex
 
 from genre import images
+from genre.features import FEATURES
+from genre.recipe import Recipe
 
+import numpy as np
 import pytest
 import soundfile
-from conftest import ARCHITECTURES, ROOT, call, sine, write_pictures, write_songs
+from conftest import ARCHITECTURES, ROOT, SELF_SUFFICIENT, call, sine, write_pictures, write_songs
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
@@ -48,6 +51,16 @@ def test_the_demo_goes_the_whole_way_and_names_its_pictures(tmp_path):
     assert len(pictures) == 3
     for path in pictures:
         assert images.read(tmp_path / path).size
+
+
+def test_the_readme_names_every_feature_with_its_size():
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (\d+) x (\d+) \|$", README, re.MULTILINE)
+    sizes = {name: (int(bins), int(frames)) for name, bins, frames in rows}
+    assert sizes.keys() == FEATURES.keys()
+    for name in SELF_SUFFICIENT:
+        recipe = Recipe.of(name)
+        silence = np.zeros(round(recipe.seconds * recipe.sr), np.float32)
+        assert images.render(silence, recipe).shape == sizes[name], name
 
 
 def test_the_readme_names_every_architecture_with_its_size_and_parameters():

@@ -93,6 +93,33 @@ def test_another_recipe_or_other_music_needs_overwrite(tmp_path):
     assert "was made of other music" in one_line_error("create_spectrograms.py", *options, code=1)
 
 
+def test_a_preset_sets_what_single_options_do_not(tmp_path):
+    write_songs(tmp_path / "genres", ("high",), tracks=1, seconds=2.0)
+    options = ("--preset=pons", "--n_mels=20", "--workers=1")
+    call("create_spectrograms.py", f"--data={tmp_path}", *options)
+    recipe = index.read_recipe(tmp_path / "dataset" / "mel")
+    assert (recipe.sr, recipe.transform["n_mels"], recipe.transform["hop_length"]) == (44100, 20, 1024)
+    assert images.read(tmp_path / "dataset" / "mel" / "high" / "high.00000.png").shape == (20, 80, 1)
+
+
+def test_overlapping_pieces_are_of_one_recipe_and_predicted_alike(tmp_path):
+    write_songs(tmp_path / "genres", ("high",), tracks=1, seconds=2.0)
+    make(tmp_path, "--overlap=0.75")
+    rows = index.read(tmp_path / "dataset" / "mel")
+    assert [row.start for row in rows] == [0, 0.25, 0.5, 0.75, 1.0]
+    assert index.read_recipe(tmp_path / "dataset" / "mel").overlap == 0.75
+    options = (f"--data={tmp_path}", *QUICK)
+    assert "overlap 0.75 against 0.0" in one_line_error("create_spectrograms.py", *options, code=1)
+
+
+@pytest.mark.parametrize("option", ["--features=cqt", "--features=mel,chroma_cqt"])
+def test_a_transform_that_needs_a_higher_rate_is_refused_before_anything_is_written(tmp_path, option):
+    write_songs(tmp_path / "genres", ("high",), tracks=1)
+    options = (f"--data={tmp_path}", "--sr=8000", "--seconds=1", option)
+    assert "need a rate above" in one_line_error("create_spectrograms.py", *options, code=2)
+    assert not (tmp_path / "dataset").exists()
+
+
 @pytest.mark.parametrize("option", ["--colormap=magna", "--hop_length=0", "--n_mels=0", "--fmin=9000"])
 def test_options_that_cannot_work_are_refused_before_anything_is_removed(tmp_path, option):
     write_songs(tmp_path / "genres", ("high",), tracks=1)
@@ -117,6 +144,11 @@ def test_a_song_that_went_bad_leaves_no_picture_behind(tmp_path):
         (["--features="], "--features is empty"),
         (["--features=chroma_stft", "--n_mels=20"], "--n_mels changes nothing"),
         (["--seconds=-1"], "--seconds"),
+        (["--overlap=1"], "--overlap"),
+        (["--preset=choy"], "expected one of fma_cnn, choi"),
+        (["--preset=choi", "--features=cqt"], "the preset choi has mel, not cqt"),
+        (["--features=mel,whisper_mel", "--sr=22050"], "whisper_mel is defined at 16000 Hz"),
+        (["--compression=decibel"], "mel knows no 'decibel'"),
         (["--audio_files_path=nowhere"], "no folder nowhere"),
     ],
 )
