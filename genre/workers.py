@@ -9,8 +9,8 @@ import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from tqdm import tqdm
 
-# For the worker processes, where they run on glibc: it would give every track's arrays back to the system, and take them
-# again for the next one, which costs a sixth of the time of mel.
+# For the worker processes, where they run on glibc: it would give every track's arrays back to the system and take them
+# again for the next, which costs a sixth of the time of mel.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 256 * 2**20}  # bytes
 PATIENCE = 10  # s to wait for a scheduler
 DIED = "the process that worked on it died: a damaged file, or not enough memory; try --workers=1, or remove it"
