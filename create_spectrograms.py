@@ -20,6 +20,7 @@ from genre.command_line import (
     DataError,
     Parser,
     names,
+    natural_float,
     one_of,
     parameters,
     positive,
@@ -31,24 +32,28 @@ from genre.datasets import folder
 from genre.recipe import PRESETS, SECONDS, Recipe, transform_defaults
 from genre.rendering import make_pictures
 
-import joblib
 import numpy as np
 
-SAVE_EVERY = 10  # s between two writes of the index; what a killed run loses at most
+ODD_RESULTS = "Empty filters|n_fft="  # of librosa's warnings, those of settings that make no sense
 
 
 def main():
     args = _parser().parse_args()
+    workers.check_options(args)
     recipes = _recipes(args)
     wanted = variants.parse(args.pitch_shift, args.time_stretch)
     audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
+    audio_path = audio_path.absolute() if args.scheduler else audio_path  # for workers that run in another folder
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
     tracks = folder.tracks(audio_path)
     _try(recipes, args.colormap)
     with contextlib.ExitStack() as locks:
         for feature in sorted(recipes):
             locks.enter_context(files.alone_in(dataset_path / feature))
-        known = {f: _prepare(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
+        known = {f: _known(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
+        for feature, recipe in recipes.items():  # only now: all features can be made, or none is touched
+            known[feature] = _prepare(dataset_path / feature, recipe, tracks, known[feature], args.overwrite)
+        wanted = _with_those_there(wanted, known)
         if args.colormap and any(known.values()):
             print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")
         for line in folder.left_out(audio_path, tracks):
@@ -86,9 +91,7 @@ def _parser():
     )
     parser.add_argument("--time_stretch", default="", metavar="A,B", help="factors of speed: extra training pictures")
     parser.add_argument("--colormap", help="write palette PNGs for people to look at, e.g. magma (grey if not given)")
-    parser.add_argument("--workers", type=positive, default=joblib.cpu_count(), help="processes")
-    parser.add_argument("--backend", type=one_of(["loky", "dask"]), default="loky", help="loky is this machine")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, e.g. tcp://192.168.0.2:8786")
+    workers.add_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="make everything anew, also with another recipe")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was skipped")
     return parser
@@ -96,12 +99,13 @@ def _parser():
 
 def _parameters():
     """{parameter: (type, help)} of all transforms; one parameter means the same in each."""
+    types = {int: positive, float: natural_float, str: str}
     found = {}
     for name, feature in features.FEATURES.items():
         for parameter, (default, text) in parameters(feature.transform).items():
             kind, text, defaults = found.get(parameter, (type(default), text, []))
             found[parameter] = (kind, text, [*defaults, (name, default if kind is str else f"{default:g}")])
-    return {name: (kind, f"{text} (default: {_default(d)})") for name, (kind, text, d) in found.items()}
+    return {name: (types[kind], f"{text} (default: {_default(d)})") for name, (kind, text, d) in found.items()}
 
 
 def _default(of_features):
@@ -114,8 +118,6 @@ def _recipes(args):
     wanted = names(args.features)
     if not wanted:
         raise CallError(f"--features is empty; there are {', '.join(features.FEATURES)}")
-    if bool(args.scheduler) != (args.backend == "dask"):
-        raise CallError("--backend=dask and --scheduler=ADDRESS belong together")
     transform = {name: value for name in _parameters() if (value := getattr(args, name)) is not None}
     preset = PRESETS[args.preset] if args.preset else dict.fromkeys(features.FEATURES, {})
     sr, seconds = args.sr or preset.get("sr"), args.seconds or preset.get("seconds", SECONDS)
@@ -135,11 +137,16 @@ def _recipes(args):
 
 def _try(recipes, colormap):
     """Refuse parameters that no song can be rendered with, before anything is written or removed."""
+    longest = max(round(recipe.seconds * recipe.sr) for recipe in recipes.values())
+    noise = np.random.default_rng(0).normal(0, 0.1, longest).astype(np.float32)
     for feature, recipe in recipes.items():
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", UserWarning)  # librosa's, of mel filters that are empty
-                images.render(np.zeros(round(recipe.seconds * recipe.sr), np.float32), recipe)
+                warnings.filterwarnings("error", ODD_RESULTS, UserWarning)
+                warnings.simplefilter("error", RuntimeWarning)
+                picture = images.render(noise[: round(recipe.seconds * recipe.sr)], recipe)
+            if not 0 < picture.size <= images.LARGEST:
+                raise ValueError(f"a picture would have {picture.shape[0]} x {picture.shape[1]} cells")
         except CallError:
             raise
         except Exception as error:  # whatever numpy or librosa raise for them
@@ -150,43 +157,56 @@ def _try(recipes, colormap):
         images.palette(colormap)
 
 
-def _prepare(target, recipe, tracks, overwrite):
-    """Check a feature's folder and write its recipe. Returns {track: its rows} of what is there already."""
+def _known(target, recipe, tracks, overwrite):
+    """{track: its rows} of what a feature's folder has.
+
+    Raises:
+        DataError: it is damaged, or of another recipe or other music, and `overwrite` is not set.
+    """
     known = collections.defaultdict(list)
     try:
-        there = index.read_recipe(target)
         for row in index.read(target) or []:
             known[row.track].append(row)
+        there = index.read_recipe(target)
     except DataError as error:
         if not overwrite:
             raise DataError(f"{error}, with --overwrite") from None
-        there = None
+        return known
     if there and there != recipe and known and not overwrite:
         raise DataError(f"{target} has another recipe ({there.differences(recipe)}); --overwrite makes it anew")
-    gone = set(known) - {track.id for track in tracks}
-    if known and len(gone) == len(known) and not overwrite:
+    if known and not overwrite and not set(known) & {track.id for track in tracks}:
         raise DataError(
-            f"{target} was made of other music ({min(gone)} ...); give another --dataset_path or --overwrite"
+            f"{target} was made of other music ({min(known)} ...); give another --dataset_path or --overwrite"
         )
-    target.mkdir(parents=True, exist_ok=True)
-    for track in known if overwrite else gone:
-        _remove(target, known[track])
+    return known
+
+
+def _prepare(target, recipe, tracks, known, overwrite):
+    """Remove the pictures that are to go, and write the recipe. Returns {track: its rows} of those that stay."""
+    gone = set(known) if overwrite else set(known) - {track.id for track in tracks}
+    for track in gone:
+        for row in known[track]:
+            (target / row.file).unlink(missing_ok=True)
     if gone and not overwrite:
         print(f"{target}: removed the pictures of {len(gone)} tracks that are no longer there, such as {min(gone)}")
-    kept = {} if overwrite else {track: rows for track, rows in known.items() if track not in gone}
+    kept = {track: rows for track, rows in known.items() if track not in gone}
     index.write(target, [row for rows in kept.values() for row in rows])
     files.write_text(target / index.RECIPE, recipe.to_json())
     return kept
 
 
-def _remove(target, rows):
-    for row in rows:
-        (target / row.file).unlink(missing_ok=True)
+def _with_those_there(wanted, known):
+    """The variants of this call and those that the folders have: leaving an option out removes nothing."""
+    there = {row.variant for tracks in known.values() for rows in tracks.values() for row in rows}
+    if more := sorted(there - {variant.name for variant in wanted}):
+        print(f"also {', '.join(more)}, as before; --overwrite without them removes them")
+    return [*wanted, *map(variants.of_name, more)]
 
 
 def _make_all(tracks, recipes, wanted, dataset_path, known, args):
     """Make every track's pictures in worker processes. Returns ({feature: rows}, [(track, reason)])."""
     rows, unused = {feature: [] for feature in recipes}, []
+    said = skipped.read(dataset_path / next(iter(recipes)))
     for feature in recipes:
         for label in sorted({track.labels[0] for track in tracks}):
             (dataset_path / feature / label).mkdir(parents=True, exist_ok=True)
@@ -201,17 +221,20 @@ def _make_all(tracks, recipes, wanted, dataset_path, known, args):
         )
         for track in tracks
     ]
-    done, saved = set(), time.monotonic()
+    folders = {dataset_path, *(track.path.parent for track in tracks)} if args.scheduler else ()
+    done = set()
+    perhaps_save = workers.now_and_then(lambda: _save_indexes(dataset_path, rows, known, done))
     try:
-        for (track, *_), result in workers.each(make_pictures, jobs, args.workers, args.scheduler):
+        for (track, *_), result in workers.each(make_pictures, jobs, args.workers, args.scheduler, folders):
             made, reasons = result or ({feature: [] for feature in recipes}, [workers.DIED])
+            before = {feature: known[feature].get(track.id, []) for feature in recipes}
+            if not reasons and made == before:  # nothing was done, so what was said of it then still holds
+                reasons = said.get(str(track.path), [])
             done.add(track.id)
             unused += [(track, reason) for reason in reasons]
             for feature in recipes:
                 rows[feature] += made[feature]
-            if time.monotonic() - saved > SAVE_EVERY:
-                _save_indexes(dataset_path, rows, known, done)
-                saved = time.monotonic()
+            perhaps_save()
     finally:
         _save_indexes(dataset_path, rows, known, done)
     return rows, unused
@@ -225,7 +248,8 @@ def _save_indexes(dataset_path, rows, known, done):
 
 
 def _report(target, rows, unused, seconds):
-    """One line of what a feature's folder holds now, and its table of skipped files."""
+    """One line of what a feature's folder holds now, and its table of skipped files. Removes what is in no row."""
+    _remove_strays(target, rows)
     counts = collections.Counter(row.labels[0] for row in rows)
     empty = [name for name in index.class_names(target) if name not in counts]
     print(
@@ -233,6 +257,14 @@ def _report(target, rows, unused, seconds):
         f"in {len(counts)} genres, {seconds:.0f} s" + (f"; empty: {', '.join(empty)}" if empty else "")
     )
     skipped.write(target, unused)
+
+
+def _remove_strays(target, rows):
+    """Remove our own pictures that no row names: of a run that was killed, or of a song whose process died."""
+    listed = {row.file for row in rows}
+    for path in target.glob("*/*.png"):
+        if path.relative_to(target).as_posix() not in listed and images.is_ours(path):
+            path.unlink()
 
 
 def _report_copies(rows):
@@ -244,6 +276,8 @@ def _report_copies(rows):
     if copies := [group for group in groups.values() if len(group) > 1]:
         count = sum(len(group) - 1 for group in copies)
         print(f"{count} tracks are byte-identical copies of others, such as {copies[0][1]} of {copies[0][0]}")
+        if torn := [group for group in copies if len({track.split("/")[0] for track in group}) > 1]:
+            print(f"warning: {len(torn)} of these are in two genres at once, such as {' and '.join(torn[0][:2])}")
 
 
 if __name__ == "__main__":

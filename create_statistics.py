@@ -10,21 +10,17 @@ import time
 from pathlib import Path
 
 from genre import files, index, skipped, statistics, workers
-from genre.command_line import BAD_DATA, CallError, DataError, Parser, one_of, positive, run
+from genre.command_line import BAD_DATA, DataError, Parser, run
 from genre.datasets import folder
 
-import joblib
 import numpy as np
-
-SAVE_EVERY = 10  # s between two writes of the table; what a killed run loses at most
-SAVE_SHARE = 20  # and it takes at most a twentieth of the time, however long the table
 
 
 def main():
     args = _parser().parse_args()
-    if bool(args.scheduler) != (args.backend == "dask"):
-        raise CallError("--backend=dask and --scheduler=ADDRESS belong together")
+    workers.check_options(args)
     audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
+    audio_path = audio_path.absolute() if args.scheduler else audio_path  # for workers that run in another folder
     target = Path(args.statistics_path or Path(args.data, "statistics"))
     tracks = folder.tracks(audio_path)
     with files.alone_in(target):
@@ -51,9 +47,7 @@ def _parser():
     parser.add_argument("--data", default="data", help="folder that holds genres/ and statistics/")
     parser.add_argument("--audio_files_path", metavar="FOLDER", help="folder of genre folders, if not <data>/genres")
     parser.add_argument("--statistics_path", metavar="FOLDER", help="where it goes, if not <data>/statistics")
-    parser.add_argument("--workers", type=positive, default=joblib.cpu_count(), help="processes")
-    parser.add_argument("--backend", type=one_of(["loky", "dask"]), default="loky", help="loky is this machine")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, e.g. tcp://192.168.0.2:8786")
+    workers.add_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="compute everything anew")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any file was skipped")
     return parser
@@ -95,10 +89,11 @@ def _make_all(tracks, known, target, args):
         ({track: (row, values)}, how many of them were computed, [(track, reason)])
     """
     jobs = [(track, known[track.id][0] if track.id in known else None) for track in tracks]
+    folders = {track.path.parent for track in tracks} if args.scheduler else ()
     made, waiting, computed, unused = {}, dict(known), 0, []
-    saved, cost = time.monotonic(), 0.0
+    perhaps_save = workers.now_and_then(lambda: _save(target, made | waiting))
     try:
-        for (track, _), result in workers.each(statistics.of_track, jobs, args.workers, args.scheduler):
+        for (track, _), result in workers.each(statistics.of_track, jobs, args.workers, args.scheduler, folders):
             row, values, reason = result or (None, None, workers.DIED)
             before = waiting.pop(track.id, None)
             if reason:
@@ -106,11 +101,7 @@ def _make_all(tracks, known, target, args):
             else:
                 made[track.id] = (row, before[1] if values is None else values)
                 computed += values is not None
-            if time.monotonic() - saved > max(SAVE_EVERY, SAVE_SHARE * cost):
-                cost = -time.monotonic()
-                _save(target, made | waiting)
-                saved = time.monotonic()
-                cost += saved
+            perhaps_save()
     finally:
         _save(target, made | waiting)
     return made, computed, unused

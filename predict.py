@@ -6,6 +6,7 @@
 Every song is rendered by the recipe that the run was trained with, in pieces whose probabilities are averaged.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,8 +31,8 @@ def main():
     args = _parser().parse_args()
     trained = runs.read(args.run)
     songs = find_songs(args.songs)
-    if args.csv and not Path(args.csv).resolve().parent.is_dir():
-        raise CallError(f"no folder for --csv={args.csv}")
+    if args.csv and not os.access(Path(args.csv).resolve().parent, os.W_OK):
+        raise CallError(f"no folder that can be written for --csv={args.csv}")
     if args.csv and (Path(args.csv).suffix.lower() in audio.EXTENSIONS or Path(args.csv).is_dir()):
         raise CallError(f"--csv={args.csv} should be a file such as genres.csv, not a song or a folder")
     recipe = trained.recipe  # before TensorFlow is loaded: a run without one is refused at once
@@ -88,6 +89,8 @@ def predict_song(trained, song):
             if piece.seconds < recipe.seconds:
                 note = f"padded from {piece.seconds:.2g} s to {recipe.seconds:g} s"
             pictures.append(trained.render(piece.samples[recipe.sr]))
+    except CallError:
+        raise  # the run lacks what it needs, such as weights: no song would fare better
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
         return Prediction(song, 0, None, audio.reason(error))
     if not pictures:

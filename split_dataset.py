@@ -31,6 +31,10 @@ def main():
         raise CallError(f"--images_path and --dataset_path are both {images_path}; the split needs a folder of its own")
     folders = index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)
     rows_of = {folder: index.read(folder) for folder in folders}
+    for folder in [folder for folder, rows in rows_of.items() if not rows and any(rows_of.values())]:
+        print(f"left out: {folder} has no pictures")
+        del rows_of[folder]
+        folders.remove(folder)
     rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
     if args.split_file:
         subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(args.split_file))
@@ -43,6 +47,7 @@ def main():
     else:
         subset_of = splits.stratified(rows, fractions, args.seed)
     _print_counts(rows, subset_of)
+    _warn_of_missing(rows_of)
     files.recover_folder(images_path)
     _refuse_foreign(images_path, {folder.name for folder in folders})
     _build(rows_of, subset_of, images_path)
@@ -89,6 +94,15 @@ def _print_counts(rows, subset_of):
     for subset in sorted({subset for _, subset in counts}):
         if missing := [label for label in labels if not counts[label, subset]]:
             print(f"warning: {subset} has no {', '.join(missing)}")
+
+
+def _warn_of_missing(rows_of):
+    """Warn of a feature that lacks tracks which another has: perhaps its making was stopped."""
+    tracks = {folder.name: {row.track for row in rows} for folder, rows in rows_of.items()}
+    every = set().union(*tracks.values())
+    for feature, found in tracks.items():
+        if len(found) < len(every):
+            print(f"warning: {feature} has {len(found)} of {len(every)} tracks; create_spectrograms.py completes it")
 
 
 def _refuse_foreign(images_path, features):

@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the
 from genre import audio
 from genre.command_line import Parser, run
 from genre.datasets import folder
-from genre.features import FEATURES, Sound
-from genre.recipe import Recipe, compute
+from genre.features import FEATURES, Sound, compute
+from genre.recipe import Recipe
 
 import librosa
 import numpy as np
@@ -37,7 +37,7 @@ def main():
     print(f"{'feature':12}" + "".join(f"{column:>16}" for column in columns))
     for feature, rows in found.items():
         quantiles, clipped, floor, distance = (np.array(column) for column in zip(*rows, strict=True))
-        numbers = [f"{level:.0f}" for level in quantiles.mean(axis=0)]
+        numbers = [f"{abs(level):.0f}" for level in quantiles.mean(axis=0)]
         numbers += [f"{100 * clipped.mean():.4f}", f"{100 * floor.mean():.3f}", f"{distance.max():.3f}"]
         print(f"{feature:12}" + "".join(f"{number:>16}" for number in numbers))
     print("clipped: cells outside the range; at the floor: cells on its lower end, where top_db or silence puts them")

@@ -55,7 +55,9 @@ def main():
     parser.add_argument("--plain_tracks", type=positive, default=5, help="tracks that the plain ways render each turn")
     parser.add_argument("--workers", type=positive, default=2, help="processes of ours")
     args = parser.parse_args()
-    features, counts = names(args.features), sorted({int(count) for count in args.counts.split(",")})
+    features, counts = names(args.features), sorted({positive(count) for count in args.counts.split(",")})
+    if len(counts) < 2:
+        raise CallError(f"--counts={args.counts}: expected two or more different numbers of tracks")
     if unknown := set(features) - set(LIBROSA):
         raise CallError(f"there is no plain way for {', '.join(unknown)}; there is for {', '.join(LIBROSA)}")
     matplotlib.use("Agg")
@@ -65,7 +67,7 @@ def main():
         songs = songs or compose(temporary / "composed")
         for count in counts:
             fill(temporary / str(count) / "music", songs, count)
-        compare(features, songs[:: max(1, len(songs) // args.plain_tracks)], counts, temporary, args)
+        compare(features, songs[:: -(-len(songs) // args.plain_tracks)], counts, temporary, args)
 
 
 def compose(target):

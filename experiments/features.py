@@ -31,7 +31,7 @@ def main():
             samples = soxr.resample(song, demo.SR, definition.sr)
             recipe = Recipe.of(feature, seconds=args.seconds)
             pictures[feature] = images.render(Sound(samples, definition.sr), recipe)
-    title = f"{args.seconds:g} s of a {args.style} composed by demo.py, in all features (bins x frames)"
+    title = f"{args.seconds:g} s of a {args.style} composed by demo.py, in the features without weights (bins x frames)"
     plots.contact_sheet(pictures, args.seconds, title, args.picture)
     print("wrote", args.picture)
 

@@ -1,6 +1,5 @@
 """Decode any audio file, at any length, into mono float32 pieces at the recipe's rate."""
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -32,6 +31,7 @@ EXTENSIONS = DECODABLE | {
 }
 WHOLE = 0.95  # share of a piece that must be there; the rest is padded
 SILENCE = 2.0**-13  # peak to peak, full scale 1: four steps of 16-bit audio, such as dither
+LOUDEST = 1e10  # full scale 1; integers stored as floats come to 2e9, and more is no sound but a damaged file
 BLOCK = 10  # s decoded at a time
 UNKNOWN = 0x7FFF0000  # bytes; from here on a header's length means: not known when it was written
 
@@ -142,8 +142,11 @@ def _blocks(path, file):
         try:
             # not file.blocks(): where a file ends before its header says, that goes on with what memory holds
             while len(block := file.read(BLOCK * file.samplerate, dtype="float32", always_2d=True)):
-                if not np.isfinite(block).all():
+                peak = max(float(block.max()), -float(block.min()))  # NaN, where there is one
+                if not np.isfinite(peak):
                     raise AudioError("holds samples that are not numbers (NaN or infinity)")
+                if peak > LOUDEST:
+                    raise AudioError(f"holds samples of {peak:.0e}, where full scale is 1")
                 heard += len(block)
                 yield block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
         except soundfile.LibsndfileError as error:
@@ -161,10 +164,14 @@ def _promised(file):
 
 
 def _not_decodable(path, error):
-    with contextlib.suppress(OSError):
+    try:
         if Path(path).stat().st_size == 0:
             return AudioError("an empty file")
+    except OSError as fault:
+        return AudioError(f"cannot be read ({fault.strerror})")
     said = error.error_string.strip().rstrip(".")
+    if "does not exist" in said:  # what libsndfile says of an MP3 without a single frame
+        said = "no audio found in it"
     return AudioError(f"cannot be decoded ({said}); if it plays elsewhere, convert it to WAV or FLAC")
 
 

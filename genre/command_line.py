@@ -105,6 +105,7 @@ def one_of(choices):
 def run(main):
     """Run a script's `main()` and exit with its code; an expected error is one line on standard error."""
     script = os.path.basename(sys.argv[0])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was finished is saved
     for stream in (sys.stdout, sys.stderr):  # file names may hold what the terminal's encoding does not
         stream.reconfigure(errors="backslashreplace")
     try:

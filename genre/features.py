@@ -5,7 +5,9 @@ import dataclasses
 import functools
 import warnings
 
-from genre import cqt as constant_q
+from genre import constant_q
+from genre.command_line import CallError
+from genre.constant_q import FRAMES_AT_ONCE
 
 import numpy as np
 import scipy.fft
@@ -14,7 +16,7 @@ import threadpoolctl
 
 HIGHEST_PITCH = 4000.0  # Hz, where librosa's piptrack ends
 C1 = 32.70319566257483  # Hz, as librosa.note_to_hz has it
-FRAMES_AT_ONCE = 64  # a chunk that stays in the processor's cache; larger arrays are mapped anew each time
+MOST_DB = 300.0  # that float32 can tell from silence
 QUIETEST = 1e-10  # power that stands for silence in a logarithm, as in librosa and in Whisper
 WHISPER_SR, WHISPER_FFT, WHISPER_HOP = 16000, 400, 160  # Hz, samples, samples
 BLACKMAN_HARRIS_62 = ("general_cosine", (0.44959, 0.49364, 0.05677))  # three terms, side lobes 62 dB down: Harris 1978
@@ -214,6 +216,8 @@ def tempogram(sound, *, n_fft=2048, hop_length=512, win_length=384):
 def whisper_mel(sound):
     """What Whisper hears (Radford et al. 2022): log-mel, 80 bands, 100 frames/s. Returns (80, frames)."""
     power = _power_stft(sound.samples, WHISPER_FFT, WHISPER_HOP, "hann", pad_mode="reflect")[:-1]
+    if not len(power):
+        raise ValueError(f"a piece shorter than one frame of {WHISPER_FFT} samples")
     energy = _bands(power, _mel_filters(sound.sr, WHISPER_FFT, 80, 0.0, sound.sr / 2))
     exponent = np.log10(np.maximum(energy, QUIETEST))
     return (np.maximum(exponent, exponent.max() - 8) + 4) / 4
@@ -230,7 +234,15 @@ def whisper(sound, *, whisper_weights="whisper_tiny_multi"):
     return encode(whisper_mel(sound), whisper_weights)
 
 
+def _whisper_weights(settings):
+    from genre.whisper import identify
+
+    return settings | {"whisper_weights": identify(settings["whisper_weights"])}
+
+
 def _power_range(settings):
+    if not 0 < settings["top_db"] <= MOST_DB:
+        raise CallError(f"expected --top_db above 0 and up to {MOST_DB:g}, not {settings['top_db']:g}")
     return {
         "db": (-settings["top_db"], 0.0, "dB below the maximum of the piece"),
         "log": (0.0, 4.0, "log10(1 + 10000 x), x the share of the maximum of the piece"),
@@ -260,6 +272,7 @@ class Feature:
     transform: callable
     range: callable
     sr: int = 22050  # Hz
+    settle: callable = dict  # settings -> settings, with what they leave open
     any_sr: bool = True  # whether it makes sense at another rate
     needs: str | None = None  # the parameter that names what is not there by itself, such as weights
 
@@ -277,8 +290,24 @@ FEATURES = {
     "whisper_mel": Feature(whisper_mel, _fixed(-1.5, 1.7, "(log10 of power + 4) / 4"), WHISPER_SR, any_sr=False),
     # The standard deviation is 1.2 in whisper-tiny on speech, says ktomanek/huggingface_whisper_to_hailo_conversion;
     # a few rows lie far outside and are clipped. No weights were at hand to see what music does.
-    "whisper": Feature(whisper, _fixed(-5.0, 5.0, "output"), WHISPER_SR, any_sr=False, needs="whisper_weights"),
+    "whisper": Feature(
+        whisper, _fixed(-5.0, 5.0, "output"), WHISPER_SR, _whisper_weights, any_sr=False, needs="whisper_weights"
+    ),
 }
+
+
+def compute(sound, recipe):
+    """A piece's spectrogram in the recipe's unit.
+
+    Args:
+        sound: float32 (samples,) in -1..1 at the recipe's rate, or a `Sound` that other features share.
+
+    Returns:
+        float32 (bins, frames), lowest frequency first.
+    """
+    sound = sound if isinstance(sound, Sound) else Sound(sound, recipe.sr)
+    with one_thread():
+        return FEATURES[recipe.feature].transform(sound, **recipe.transform).astype(np.float32, copy=False)
 
 
 def _compress(power, compression, top_db):

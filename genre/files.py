@@ -22,6 +22,10 @@ def whole_file(path):
     try:
         yield temporary
         _replace(temporary, path)
+    except OSError as error:
+        if error.filename == temporary:  # a name that the user does not know
+            error.filename = os.fspath(path)
+        raise
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
@@ -41,6 +45,7 @@ def alone_in(folder):
     except filelock.Timeout:
         print(f"another process is writing {folder}; waiting until it is done", flush=True)
         lock.acquire()
+        time.sleep(1)  # if it was killed, its workers notice within half of that
     try:
         for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
             if re.fullmatch(r"\.\d+\..+", path.name, re.DOTALL):

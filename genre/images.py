@@ -5,13 +5,15 @@ import warnings
 import zlib
 
 from genre.command_line import CallError, DataError
+from genre.features import compute
 from genre.files import whole_file
-from genre.recipe import Recipe, compute
+from genre.recipe import Recipe
 
 import numpy as np
 from PIL import Image, PngImagePlugin
 
 GREY_LEVELS = 255
+LARGEST = Image.MAX_IMAGE_PIXELS  # cells; Pillow takes a larger picture for an attack
 RECIPE_KEY = "recipe"  # of the PNG's text chunk
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `read` refuses such a picture
 
@@ -67,7 +69,7 @@ def read(path, recipe=None):
     """
     try:
         with Image.open(path) as image:
-            if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            if image.width * image.height > LARGEST:
                 raise ValueError(f"{image.width} x {image.height} pixels")
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -83,6 +85,15 @@ def read(path, recipe=None):
         image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
     picture = np.asarray(image)
     return picture if picture.ndim == 3 else picture[..., None]
+
+
+def is_ours(path):
+    """Whether a file is a picture that names the recipe it was made by."""
+    try:
+        with Image.open(path) as image:
+            return RECIPE_KEY in image.info
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def is_whole(path):

@@ -37,7 +37,7 @@ COLUMNS = [field.name for field in dataclasses.fields(Row)]
 def write(folder, rows):
     """Write index.csv, sorted by file, whole or not at all."""
     rows = sorted(rows, key=lambda row: row.file)
-    cells = [dataclasses.asdict(row) | {"labels": "|".join(row.labels)} for row in rows]
+    cells = (vars(row) | {"labels": "|".join(row.labels)} for row in rows)
     write_csv(Path(folder) / INDEX, [COLUMNS, *([row[column] for column in COLUMNS] for row in cells)])
 
 

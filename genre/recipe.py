@@ -4,9 +4,7 @@ import dataclasses
 import json
 
 from genre.command_line import CallError, DataError, parameters
-from genre.features import FEATURES, Sound, one_thread
-
-import numpy as np
+from genre.features import FEATURES
 
 SECONDS = 30.0
 
@@ -70,7 +68,7 @@ class Recipe:
             raise CallError(f"{feature} has no parameter {', '.join(unknown)}; it has {', '.join(known) or 'none'}")
         if sr not in (None, definition.sr) and not definition.any_sr:
             raise CallError(f"{feature} is defined at {definition.sr} Hz, not at --sr={sr}")
-        sr, settings = int(sr or definition.sr), known | transform
+        sr, settings = int(sr or definition.sr), definition.settle(known | transform)
         if seconds * sr < settings.get("n_fft", 1):
             raise CallError(f"a piece of {seconds:g} s is shorter than one frame of {settings['n_fft']} samples")
         try:
@@ -101,23 +99,11 @@ class Recipe:
         """What differs between two recipes, in words; '' if nothing."""
         mine, theirs = ({**vars(r), **r.transform, "transform": None} for r in (self, other))
         keys = sorted(key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key))
+        if self.transform != other.transform:  # of which the range follows
+            keys = [key for key in keys if key not in ("low", "high", "unit")]
         return ", ".join(f"{key} {mine.get(key)} against {theirs.get(key)}" for key in keys)
 
 
 def transform_defaults(feature):
     """{parameter: default} of a feature's transform, from its signature."""
     return {name: default for name, (default, _) in parameters(FEATURES[feature].transform).items()}
-
-
-def compute(sound, recipe):
-    """A piece's spectrogram in the recipe's unit.
-
-    Args:
-        sound: float32 (samples,) in -1..1 at the recipe's rate, or a `Sound` that other features share.
-
-    Returns:
-        float32 (bins, frames), lowest frequency first.
-    """
-    sound = sound if isinstance(sound, Sound) else Sound(sound, recipe.sr)
-    with one_thread():
-        return FEATURES[recipe.feature].transform(sound, **recipe.transform).astype(np.float32, copy=False)

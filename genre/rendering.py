@@ -56,9 +56,7 @@ def _up_to_date(rows, audio_hash, folder, variants):
     whole = {
         name: found
         for name, found in of_variant.items()
-        if name in names
-        and all(row.audio_hash == audio_hash and images.is_whole(folder / row.file) for row in found)
-        and {row.start for row in found} == {row.start for row in of_variant[""]}
+        if name in names and all(row.audio_hash == audio_hash and images.is_whole(folder / row.file) for row in found)
     }
     return [row for found in whole.values() for row in found] if "" in whole else []
 
@@ -81,6 +79,8 @@ def _render(track, audio_hash, recipes, missing, dataset_path, colormap, rows, s
         for variant in wanted:
             file = _file(track, number, is_only, variant)
             changed = {sr: variant.apply(samples, sr) for sr, samples in piece.samples.items()}
+            if any(audio.is_silent(samples) for samples, _ in changed.values()):
+                continue  # shifted beyond what the rate can hold: only rounding errors would be drawn
             sounds = {sr: Sound(samples, sr) for sr, (samples, _) in changed.items()}
             held = piece.seconds * next(iter(changed.values()))[1]
             for feature, recipe in recipes.items():

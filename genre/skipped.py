@@ -1,5 +1,7 @@
 """The songs that could not be used, and why: a table to look things up in, and its first lines to read."""
 
+import collections
+import csv
 from pathlib import Path
 
 from genre.files import write_csv
@@ -15,6 +17,16 @@ def write(folder, skipped):
         write_csv(path, [("file", "reason"), *((track.path, reason) for track, reason in _sorted(skipped))])
     else:
         path.unlink(missing_ok=True)
+
+
+def read(folder):
+    """{path: reasons} of an earlier run's table; {} where there is none."""
+    found, path = collections.defaultdict(list), Path(folder, SKIPPED)
+    if path.is_file():
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            for row in csv.DictReader(file):
+                found[row.get("file")].append(row.get("reason") or "")
+    return found
 
 
 def show(skipped, total, folder):

@@ -13,6 +13,7 @@ import warnings
 
 from genre import audio
 from genre.command_line import DataError
+from genre.constant_q import FRAMES_AT_ONCE
 from genre.features import C1, Sound, one_thread
 from genre.files import write_csv
 from genre.index import Row
@@ -46,7 +47,6 @@ LOWEST_SR, HIGHEST_SR = 22050, 48000  # Hz; below, the highest bands are above h
 STRETCH = 120  # s of a track that are in memory at a time
 REST = 10  # s; a last stretch of less goes with the one before it, so that no frame lacks its neighbours
 SHORTEST = 1.1  # s; of less, a frame of the constant-Q transform may be longer than the audio, at some rates
-FRAMES_AT_ONCE = 256  # a chunk of frames that stays in the processor's cache
 
 
 def of_track(track, known=None):

@@ -302,6 +302,9 @@ def _print_plan(plan, model, copied):
     weights = model.get_layer(plan.settings["script"]).count_params()
     if plan.settings["recipe"] is None:
         print(f"{plan.folder} has no recipe.json: recipe unknown, so this run cannot predict audio files")
+    made = plan.folder.parent.parent / "dataset" / plan.folder.name  # where the default paths have it
+    if plan.settings["recipe"] and index.read_recipe(made) not in (None, index.read_recipe(plan.folder)):
+        print(f"warning: {made} has another recipe since it was split; split it again to train on that")
     for subset, pictures in plan.pictures.items():
         if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in pictures.rows}):
             print(f"warning: {subset} has no pictures of {', '.join(missing)}")

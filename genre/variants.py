@@ -57,6 +57,13 @@ def parse(pitch_shift, time_stretch):
     return [ORIGINAL, *dict.fromkeys(found)]
 
 
+def of_name(name):
+    """The variant of a name in an index, such as pitch+1."""
+    kind = "pitch" if name.startswith("pitch") else "stretch"
+    amount = float(name.removeprefix(kind))
+    return Variant(pitch_shift=amount) if kind == "pitch" else Variant(time_stretch=amount)
+
+
 def _numbers(option, text, allowed, expected):
     try:
         numbers = [float(part) for part in text.split(",") if part.strip()]

@@ -5,8 +5,10 @@ Weak Supervision", ICML 2023, https://arxiv.org/abs/2212.04356.
 """
 
 import functools
+import hashlib
 import os
 import textwrap
+from pathlib import Path
 
 from genre.command_line import CallError
 
@@ -37,6 +39,19 @@ def encode(log_mel, weights):
     return np.ascontiguousarray(output[: (frames + 1) // 2].T, dtype=np.float32)
 
 
+def identify(weights):
+    """Weights as a recipe records them: the name of a preset, or FOLDER@HASH, so that others are not taken for them."""
+    folder, _, known = weights.rpartition("@")
+    folder = os.path.abspath(folder if known and folder else weights)
+    if not os.path.isdir(folder):
+        return weights
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).glob("*.json")) + sorted(Path(folder).glob("*.weights.h5")):
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return f"{folder}@{digest.hexdigest()[:16]}"
+
+
 def _silence(log_mel):
     """The value of digital silence in these features: (max(log10(1e-10), max - 8) + 4) / 4.
 
@@ -51,7 +66,9 @@ def _load(weights):
     """The encoder without the decoder, (1, frames, 80) -> (1, frames / 2, width), and the frames it was made for."""
     from genre.backend import keras  # before keras_hub, which imports TensorFlow with all its messages
 
-    backbone = _backbone(weights)
+    if "@" in weights and identify(weights) != weights:
+        raise CallError(f"expected Whisper's weights {weights} (folder@hash); others are there, or none: put them back")
+    backbone = _backbone(weights.rpartition("@")[0] or weights)
     if backbone.num_mels != N_MELS:
         raise CallError(f"{weights} takes {backbone.num_mels} mel bands, not {N_MELS}: choose a Whisper up to large-v2")
     encoder = keras.Model(backbone.input["encoder_features"], backbone.output["encoder_sequence_output"])

@@ -1,9 +1,13 @@
 """The same work on many tracks: in processes of this machine, or on the machines of a Dask cluster."""
 
 import contextlib
+import functools
 import os
+import threading
+import time
+from pathlib import Path
 
-from genre.command_line import CallError, DataError
+from genre.command_line import CallError, DataError, one_of, positive
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -13,10 +17,39 @@ from tqdm import tqdm
 # again for the next, which costs a sixth of the time of mel.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 256 * 2**20}  # bytes
 PATIENCE = 10  # s to wait for a scheduler
-DIED = "the process that worked on it died: a damaged file, or not enough memory; try --workers=1, or remove it"
+DIED = "the process that worked on it died: a damaged file, or not enough memory"
+SAVE_EVERY = 10  # s between two savings of what is finished; with the tracks under way, what a kill loses at most
+SAVE_SHARE = 20  # and saving takes at most a twentieth of the time, however much there is
 
 
-def each(function, jobs, workers, scheduler=None):
+def add_options(parser):
+    """Add the options that say where the work is done."""
+    few = max(2, joblib.cpu_count())  # even on one core: over a file that crashes a process, the run goes on
+    parser.add_argument("--workers", type=positive, default=few, help="processes; 1 is this one, that a crash ends")
+    parser.add_argument("--backend", type=one_of(["loky", "dask"]), default="loky", help="loky is this machine")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, e.g. tcp://192.168.0.2:8786")
+
+
+def check_options(args):
+    if bool(args.scheduler) != (args.backend == "dask"):
+        raise CallError("--backend=dask and --scheduler=ADDRESS belong together")
+
+
+def now_and_then(save):
+    """A function that calls `save()`, but not each time it is called: see SAVE_EVERY and SAVE_SHARE."""
+    last, cost = time.monotonic(), 0.0
+
+    def perhaps():
+        nonlocal last, cost
+        if (started := time.monotonic()) - last > max(SAVE_EVERY, SAVE_SHARE * cost):
+            save()
+            last = time.monotonic()
+            cost = last - started
+
+    return perhaps
+
+
+def each(function, jobs, workers, scheduler=None, folders=()):
     """Call `function(*job)` for each job, with a progress bar.
 
     A job over which its process dies, as a decoder may over a damaged file, does not end the run: those that may have
@@ -24,40 +57,56 @@ def each(function, jobs, workers, scheduler=None):
 
     Args:
         function: of a module, not of a script, so that other processes can import it.
-        jobs: tuples of arguments. workers: processes; with 1, the work is done in this one.
+        jobs: tuples of arguments. workers: processes; with 1, the work is done in this one, which a crash ends.
         scheduler: address of a Dask scheduler, whose workers are then used instead.
+        folders: what each of those must see under the same path.
 
     Yields:
         (job, result), as they are done; the result is None where the process died.
 
     Raises:
-        DataError, CallError: no such scheduler, or no Dask. And whatever the function raises.
+        DataError, CallError: no Dask, no such scheduler, or workers that lack this program or the folders. And whatever
+            the function raises.
     """
     for name, value in KEEP_MEMORY.items():
         os.environ.setdefault(name, str(value))
     waiting = dict(enumerate(jobs))
-    with _backend(scheduler), tqdm(total=len(jobs), unit="track", disable=None, smoothing=0.05) as progress:
-        n_jobs = -1 if scheduler else min(workers, max(1, len(jobs)))
+    with _backend(scheduler, folders), tqdm(total=len(jobs), unit="track", disable=None, smoothing=0.05) as progress:
+        n_jobs, main = (-1, None) if scheduler else (workers, os.getpid())
         while waiting:
             try:
-                for number, result in _parallel(function, waiting, n_jobs):
+                for number, result in _parallel(function, waiting, n_jobs, main):
                     yield waiting.pop(number), result
                     progress.update()
             except Exception as error:
                 if not _is_death(error):
                     raise
-                for number in list(waiting)[: 4 * workers]:  # more than can have been under way
+                for number in list(waiting)[: 4 * workers]:  # among them, mostly, what was under way
                     yield waiting[number], _alone(function, waiting.pop(number))
                     progress.update()
 
 
-def _parallel(function, waiting, n_jobs):
-    jobs = (joblib.delayed(_numbered)(number, function, job) for number, job in list(waiting.items()))
+def _parallel(function, waiting, n_jobs, main):
+    jobs = (joblib.delayed(_numbered)(number, function, job, main) for number, job in list(waiting.items()))
     yield from joblib.Parallel(return_as="generator_unordered", batch_size=1, n_jobs=n_jobs)(jobs)
 
 
-def _numbered(number, function, job):
+def _numbered(number, function, job, main):
+    _end_with(main)
     return number, function(*job)
+
+
+@functools.cache
+def _end_with(main):
+    """Let a worker process end when its main process has: nothing may write a folder whose lock is free."""
+
+    def watch():
+        while os.getppid() == main:
+            time.sleep(0.2)
+        os._exit(1)
+
+    if main not in (None, os.getpid()):
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _alone(function, job):
@@ -76,7 +125,7 @@ def _is_death(error):
 
 
 @contextlib.contextmanager
-def _backend(scheduler):
+def _backend(scheduler, folders):
     """joblib.Parallel uses worker processes here, or those of a Dask cluster."""
     if not scheduler:
         yield
@@ -92,4 +141,17 @@ def _backend(scheduler):
     with client, joblib.parallel_config("dask", client=client):
         if not client.scheduler_info()["workers"]:
             raise DataError(f"the Dask scheduler at {scheduler} has no workers; start some: python -m dask worker")
+        _check_workers(client, folders)
         yield
+
+
+def _check_workers(client, folders):
+    """Raise if a worker cannot do its part: it would only say so in its own log, on its own machine."""
+    look = "__import__('importlib.util').util.find_spec('genre') is not None"
+    knows = client.run(eval, look) | {"scheduler": client.run_on_scheduler(eval, look)}
+    if strangers := sorted(name for name, there in knows.items() if not there):
+        raise DataError(f"Dask's {strangers[0]} does not know this program; start it in a copy of the repository")
+    for folder in map(str, map(Path.absolute, folders)):
+        for worker, there in client.run(os.path.isdir, folder).items():
+            if not there:
+                raise DataError(f"the Dask worker {worker} does not see {folder}; it must have it under the same path")

@@ -62,8 +62,11 @@ def test_what_cannot_be_decoded_gives_its_reason(tmp_path):
     path.write_text("<html>404 not found</html>" * 100)
     with pytest.raises(audio.AudioError, match="cannot be decoded"):
         heard(path)
-    with pytest.raises(audio.AudioError, match="cannot be decoded"):
+    with pytest.raises(audio.AudioError, match="cannot be read .No such file"):
         heard(tmp_path / "missing.wav")
+    (tmp_path / "noise.mp3").write_bytes(np.random.default_rng(0).bytes(5000))
+    with pytest.raises(audio.AudioError, match="cannot be decoded .(no audio found in it|File contains)"):
+        heard(tmp_path / "noise.mp3")
     soundfile.write(path, np.array([0.1, np.nan] * SR), SR, subtype="FLOAT")
     with pytest.raises(audio.AudioError, match="not numbers"):
         heard(path)

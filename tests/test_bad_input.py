@@ -1,6 +1,7 @@
 """One folder of everything that a music library may hold: what is used, what is skipped, and the reason given."""
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -55,6 +56,8 @@ SKIPPED = {
     "dither.wav": (sound(np.random.default_rng(0).choice([0, 2.0**-15], SR), subtype="PCM_16"), "silent"),
     "nan.wav": (sound(np.where(np.arange(SR) == 99, np.nan, 0.1), subtype="FLOAT"), "not numbers"),
     "infinity.wav": (sound(np.where(np.arange(SR) == 99, -np.inf, 0.1), subtype="DOUBLE"), "not numbers"),
+    "loud.wav": (sound(1e25 * TONE, subtype="FLOAT"), "samples of .e.24, where full scale is 1"),
+    "louder.wav": (sound((3.3e38 * np.ones((SR, 2))).astype(np.float32), subtype="FLOAT"), "where full scale is 1"),
     "short.wav": (sound(sine(440, 0.05)), r"0\.05 s long, shorter than 95% of a piece"),
     "shorter_than_a_frame.wav": (sound(sine(440, 0.01)), r"0\.01 s long"),
     "one_sample.wav": (sound(TONE[5:6]), "s long"),
@@ -173,6 +176,15 @@ def test_strict_makes_any_skipped_file_a_failure(library):
     call("create_spectrograms.py", f"--data={library[0]}", *QUICK, "--strict", code=1)
 
 
+def test_a_song_that_is_silent_in_part_is_a_failure_each_time(tmp_path):
+    (tmp_path / "genres" / "rock").mkdir(parents=True)
+    sound(np.concatenate([TONE, np.zeros(SR), TONE]))(tmp_path / "genres" / "rock" / "song.wav")
+    for _ in range(2):
+        done = call("create_spectrograms.py", f"--data={tmp_path}", *QUICK, "--strict", code=1)
+        assert "silent for a piece from 2 s on" in done.stdout
+        assert "silent" in (tmp_path / "dataset" / "mel" / "skipped.csv").read_text()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_links_are_followed_to_files_and_genres_but_never_round_in_circles(tmp_path):
     genres, elsewhere = tmp_path / "genres", tmp_path / "elsewhere" / "live"
@@ -184,6 +196,8 @@ def test_links_are_followed_to_files_and_genres_but_never_round_in_circles(tmp_p
     os.link(genres / "rock" / "song.wav", genres / "rock" / "hard.wav")
     (genres / "rock" / "broken.wav").symlink_to("nowhere.wav")
     (genres / "rock" / "itself.wav").symlink_to("itself.wav")
+    os.mkfifo(tmp_path / "pipe")
+    (genres / "rock" / "pipe.wav").symlink_to(tmp_path / "pipe")
     (genres / "rock" / "folder").symlink_to(elsewhere)
     (genres / "rock" / "loop").symlink_to(genres)
     (genres / "pop").symlink_to(elsewhere)
@@ -220,24 +234,54 @@ def test_a_folder_without_genres_is_one_line(tmp_path, build, message):
     assert done.stderr.count("\n") == 1
 
 
-def peak_memory(path):
-    """MB at the most of a process that reads all pieces of a file."""
+MEMORY = """
+import json, pathlib, resource, sys
+from genre import audio, rendering
+from genre.datasets import Track
+from genre.recipe import Recipe
+from genre.variants import ORIGINAL
+path, target = map(pathlib.Path, sys.argv[1:])
+recipes = {feature: Recipe.of(feature) for feature in ("mel", "whisper_mel")}
+for feature in recipes:
+    (target / feature / "genre").mkdir(parents=True)
+rows, reasons = rendering.make_pictures(Track(path, path.stem, ("genre",)), {}, recipes, [ORIGINAL], target)
+print(json.dumps([len(rows["mel"]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no resource module there")
+def test_an_hour_takes_the_memory_of_two_minutes(tmp_path):
+    """From file to pictures, at two rates. Most of it is silence, which is decoded and cut like all else."""
+    found = []
+    for minutes in (2, 60):
+        path = tmp_path / f"{minutes}.au"
+        samples = np.zeros(minutes * 60 * SR, np.int16)
+        samples[: 60 * SR] = np.random.default_rng(0).integers(-9999, 9999, 60 * SR)
+        samples[-120 * SR :] = np.random.default_rng(1).integers(-9999, 9999, 120 * SR)
+        soundfile.write(path, samples, SR, subtype="PCM_16")
+        command = [sys.executable, "-c", MEMORY, str(path), str(tmp_path / f"pictures{minutes}")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        found.append(json.loads(done.stdout))
+    (few, little), (many, much) = found
+    assert (few, many) == (4, 6)
+    assert much < little + 20  # MB
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no resource module there")
+def test_ten_hours_are_decoded_in_the_memory_of_one_minute(tmp_path):
     code = (
         "import resource, sys; from genre import audio\n"
         "print(sum(1 for _ in audio.pieces(sys.argv[1], [22050], 30.0)))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
-    pieces, megabytes = done.stdout.split()
-    return int(pieces), float(megabytes)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no resource module there")
-def test_ten_hours_take_the_memory_of_one_minute(tmp_path):
-    for name, seconds in (("minute", 60), ("ten_hours", 36000)):
-        with open(tmp_path / f"{name}.au", "wb") as file:
+    found = []
+    for seconds in (60, 36000):
+        path = tmp_path / f"{seconds}.au"
+        with open(path, "wb") as file:
             file.write(b".snd" + b"".join(n.to_bytes(4, "big") for n in (24, seconds * 8000, 1, 8000, 1)))
             file.truncate(24 + seconds * 8000)  # a hole that takes no room on the disk
-    (few, little), (many, much) = (peak_memory(tmp_path / f"{name}.au") for name in ("minute", "ten_hours"))
+        done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True)
+        found.append([float(number) for number in done.stdout.split()])
+    (few, little), (many, much) = found
     assert (few, many) == (2, 1200)
-    assert much < little + 20
+    assert much < little + 20  # MB

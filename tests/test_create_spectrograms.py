@@ -1,14 +1,17 @@
 import csv
 import os
+import shutil
 
 from genre import images, index, rendering
 from genre.datasets import folder
 from genre.recipe import Recipe
 from genre.variants import ORIGINAL
 
+import numpy as np
 import pytest
 import soundfile
 from conftest import QUICK, SR, call, one_line_error, sine, write_songs
+from PIL import Image
 
 
 def make(data, *options, code=0):
@@ -120,13 +123,48 @@ def test_a_transform_that_needs_a_higher_rate_is_refused_before_anything_is_writ
     assert not (tmp_path / "dataset").exists()
 
 
-@pytest.mark.parametrize("option", ["--colormap=magna", "--hop_length=0", "--n_mels=0", "--fmin=9000"])
+@pytest.mark.parametrize(
+    "option",
+    ["--colormap=magna", "--hop_length=0", "--hop_length=-512", "--n_mels=0", "--fmin=9000", "--fmax=nan"]
+    + ["--top_db=0", "--top_db=-5", "--top_db=nan", "--top_db=500", "--window=boxcar9", "--n_mels=4000"]
+    + ["--seconds=100000"],
+)
 def test_options_that_cannot_work_are_refused_before_anything_is_removed(tmp_path, option):
     write_songs(tmp_path / "genres", ("high",), tracks=1)
     make(tmp_path)
     before = pictures(tmp_path)
     one_line_error("create_spectrograms.py", f"--data={tmp_path}", *QUICK, option, "--overwrite", code=2)
     assert pictures(tmp_path) == before != []
+
+
+def test_a_refused_feature_leaves_the_other_of_the_call_untouched(tmp_path):
+    write_songs(tmp_path / "genres", ("high", "low", "noise"), tracks=3)
+    make(tmp_path, "--features=mfcc", "--n_mfcc=8")
+    options = (f"--data={tmp_path}", *QUICK, "--features=mel,mfcc", "--n_mfcc=9")
+    error = one_line_error("create_spectrograms.py", *options, code=1)
+    assert "another recipe (n_mfcc 8 against 9); --overwrite" in error
+    assert not (tmp_path / "dataset" / "mel" / index.RECIPE).exists()
+    call("split_dataset.py", f"--data={tmp_path}")
+
+
+def test_a_feature_without_pictures_is_left_out_of_a_split(tmp_path):
+    write_songs(tmp_path / "genres", tracks=3)
+    make(tmp_path)
+    (tmp_path / "dataset" / "cqt").mkdir()
+    index.write(tmp_path / "dataset" / "cqt", [])
+    done = call("split_dataset.py", f"--data={tmp_path}")
+    assert "left out" in done.stdout
+    assert not (tmp_path / "images" / "cqt").exists()
+
+
+def test_our_pictures_that_no_row_names_are_removed_and_others_are_not(tmp_path):
+    write_songs(tmp_path / "genres", ("high",), tracks=1)
+    make(tmp_path)
+    folder = tmp_path / "dataset" / "mel" / "high"
+    shutil.copy(folder / "high.00000.png", folder / "left_over.png")
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(folder / "not_ours.png")
+    make(tmp_path)
+    assert pictures(tmp_path) == ["high/high.00000.png", "high/not_ours.png"]
 
 
 def test_a_song_that_went_bad_leaves_no_picture_behind(tmp_path):

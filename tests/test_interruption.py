@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from genre import images, index
+from genre import files, images, index
 
 import pytest
 from conftest import QUICK, ROOT, call, write_songs
@@ -93,6 +93,29 @@ def test_after_a_kill_every_picture_is_whole_and_the_next_run_goes_on(songs, und
 
 
 @posix
+def test_when_only_the_main_process_is_killed_its_workers_end_with_it(songs, tmp_path):
+    run = start(songs, tmp_path, "--workers=2", "--overlap=0.99")  # 400 pieces a song: the workers are in one
+    wait_for_pictures(tmp_path, run)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    time.sleep(0.6)
+    there = content(tmp_path).keys()
+    time.sleep(1)
+    assert content(tmp_path).keys() == there
+
+
+@posix
+def test_sigterm_is_ctrl_c(songs, tmp_path):
+    run = start(songs, tmp_path, "--workers=2")
+    wait_for_pictures(tmp_path, run)
+    run.terminate()
+    _, errors = run.communicate(timeout=TIMEOUT)
+    assert run.returncode == 130
+    assert errors.count("\n") == 1
+    assert len(index.read(tmp_path / "mel")) >= 5
+
+
+@posix
 def test_ctrl_c_is_one_line_keeps_what_is_done_and_lists_it(songs, undisturbed, tmp_path):
     run = start(songs, tmp_path, "--workers=2")
     wait_for_pictures(tmp_path, run)
@@ -111,11 +134,20 @@ def test_ctrl_c_is_one_line_keeps_what_is_done_and_lists_it(songs, undisturbed, 
     assert stamps == {file: (tmp_path / "mel" / file).stat().st_mtime_ns for file in listed}
 
 
-def test_two_processes_on_one_folder_take_turns(songs, undisturbed, tmp_path):
+def test_two_processes_on_one_folder_make_it_whole(songs, undisturbed, tmp_path):
     runs = [start(songs, tmp_path, "--workers=1") for _ in range(2)]
     outputs = [run.communicate(timeout=TIMEOUT) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], outputs
-    assert sum("waiting until it is done" in out for out, _ in outputs) == 1
+    assert content(tmp_path) == undisturbed
+
+
+def test_a_process_waits_for_the_one_that_writes_the_folder(songs, undisturbed, tmp_path):
+    with files.alone_in(tmp_path / "mel"):
+        run = start(songs, tmp_path, "--workers=1")
+        assert "waiting until it is done" in run.stdout.readline()
+        assert run.poll() is None
+    run.communicate(timeout=TIMEOUT)
+    assert run.returncode == 0
     assert content(tmp_path) == undisturbed
 
 

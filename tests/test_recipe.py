@@ -2,8 +2,8 @@ import dataclasses
 
 from genre import images
 from genre.command_line import CallError, DataError
-from genre.features import FEATURES
-from genre.recipe import PRESETS, Recipe, compute
+from genre.features import FEATURES, compute
+from genre.recipe import PRESETS, Recipe
 
 import numpy as np
 import pytest

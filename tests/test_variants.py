@@ -36,8 +36,9 @@ def test_the_original_is_not_touched():
 
 
 def test_variants_are_named_by_what_they_do():
-    names = [variant.name for variant in variants.parse("-1,1,0.5", "0.9,1.1,0.9")]
-    assert names == ["", "pitch-1", "pitch+1", "pitch+0.5", "stretch0.9", "stretch1.1"]
+    found = variants.parse("-1,1,0.5", "0.9,1.1,0.9")
+    assert [variant.name for variant in found] == ["", "pitch-1", "pitch+1", "pitch+0.5", "stretch0.9", "stretch1.1"]
+    assert [variants.of_name(variant.name) for variant in found[1:]] == found[1:]
 
 
 @pytest.mark.parametrize(("shift", "stretch"), [("0", ""), ("x", ""), ("30", ""), ("", "1"), ("", "0"), ("nan", "")])
@@ -68,7 +69,7 @@ def test_variants_stay_with_their_track_and_only_train(tmp_path):
     assert files == {row.file for row in split}
 
 
-def test_a_later_call_makes_the_missing_variants_and_removes_those_not_asked_for(tmp_path):
+def test_a_later_call_makes_the_missing_variants_and_keeps_the_others_until_overwrite(tmp_path):
     write_songs(tmp_path / "genres", ("high",), tracks=2)
     folder = tmp_path / "dataset" / "mel"
     render(tmp_path)
@@ -76,13 +77,17 @@ def test_a_later_call_makes_the_missing_variants_and_removes_those_not_asked_for
     rows = render(tmp_path, "--pitch_shift=2")
     assert sorted(row.variant for row in rows) == ["", "", "pitch+2", "pitch+2"]
     assert (folder / "high" / "high.00000.png").stat().st_mtime_ns == stamp
+    write_songs(tmp_path / "genres", ("high",), tracks=3)
     rows = render(tmp_path, "--time_stretch=0.8")
-    assert sorted(row.variant for row in rows) == ["", "", "stretch0.8", "stretch0.8"]
+    assert sorted(row.variant for row in rows) == [*[""] * 3, *["pitch+2"] * 3, *["stretch0.8"] * 3]
+    rows = render(tmp_path, "--time_stretch=0.8", "--overwrite")
     assert sorted(path.name for path in folder.glob("high/*")) == [
         "high.00000.000.stretch0.8.png",
         "high.00000.png",
         "high.00001.000.stretch0.8.png",
         "high.00001.png",
+        "high.00002.000.stretch0.8.png",
+        "high.00002.png",
     ]
 
 

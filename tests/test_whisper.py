@@ -1,3 +1,4 @@
+import shutil
 import socket
 import subprocess
 import sys
@@ -6,7 +7,8 @@ import genre.whisper
 from genre import images, index
 from genre.backend import keras
 from genre.command_line import CallError
-from genre.recipe import Recipe, compute
+from genre.features import compute
+from genre.recipe import Recipe
 from genre.whisper import encode
 
 import numpy as np
@@ -209,6 +211,20 @@ def test_pictures_of_it_are_made_beside_others_of_another_rate_and_train(weights
         "predict.py", tmp_path / "genres" / "low" / "low.00000.wav", f"--run={models / 'time_model' / 'whisper'}"
     )
     assert "low.00000.wav" in done.stdout
+
+
+def test_other_weights_in_the_same_folder_are_not_taken_for_the_recipes(folder, weights, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    recipe = Recipe.of("whisper", whisper_weights=str(copy))
+    assert Recipe.of("whisper", whisper_weights=f"{copy}/.") == recipe
+    assert Recipe.of("whisper", **recipe.transform) == recipe
+    noise = np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32)
+    compute(noise, recipe)
+    genre.whisper._load.cache_clear()
+    (copy / "model.weights.h5").write_bytes(b"others")
+    assert Recipe.of("whisper", whisper_weights=str(copy)) != recipe
+    with pytest.raises(CallError, match="others are there, or none: put them back"):
+        compute(noise, recipe)
 
 
 def test_without_weights_nothing_is_written_and_one_line_says_what_to_do(tmp_path):

@@ -68,7 +68,7 @@ def cluster(tmp_path):
     try:
         wait_until(file.exists)
         folder = ("--local-directory", str(tmp_path / "dask"))
-        worker = ("worker", *options, "--nthreads", "1", "--no-nanny", "--no-dashboard", *folder)
+        worker = ("worker", *options, "--nthreads=1", "--no-nanny", "--no-dashboard", *folder)
         processes += [start(*worker), start(*worker)]
         from dask.distributed import Client
 
@@ -79,6 +79,30 @@ def cluster(tmp_path):
         for process in processes:
             process.kill()
             process.wait()
+
+
+def test_a_worker_that_lacks_the_program_or_a_folder_is_named_at_once(tmp_path, cluster):
+    address, _ = cluster
+    write_songs(tmp_path / "genres", ("high",), tracks=1)
+    with pytest.raises(DataError, match=f"{address.rsplit(':', 1)[0]}.* does not see .*nowhere"):
+        list(workers.each(double_or_die, [(1, 2)], workers=1, scheduler=address, folders=[tmp_path / "nowhere"]))
+    call("create_spectrograms.py", "--data=.", *QUICK, "--backend=dask", f"--scheduler={address}", cwd=tmp_path)
+    assert len(index.read(tmp_path / "dataset" / "mel")) == 1
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    command = [sys.executable, "-m", "dask", "worker", address, "--no-nanny", "--no-dashboard"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    worker = subprocess.Popen(command, cwd=stranger, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        from dask.distributed import Client
+
+        with Client(address) as client:
+            client.wait_for_workers(3, timeout=TIMEOUT)
+        with pytest.raises(DataError, match="does not know this program; start it in a copy of the repository"):
+            list(workers.each(double_or_die, [(1, 2)], workers=1, scheduler=address))
+    finally:
+        worker.kill()
+        worker.communicate()
 
 
 def test_a_dask_cluster_that_loses_a_worker_in_mid_run_makes_every_picture(tmp_path, cluster):

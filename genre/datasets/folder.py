@@ -44,10 +44,17 @@ def left_out(root, found):
     sentences = []
     if loose := sum(path.suffix.lower() in EXTENSIONS for path in root.iterdir() if path.is_file()):
         sentences.append(f"{loose} songs that lie in {root} itself and not in a genre's folder")
-    if empty := sorted(set(_genres(root)) - {track.labels[0] for track in found}):
+    genres = _genres(root)
+    if empty := sorted(set(genres) - {track.labels[0] for track in found}):
         sentences.append(f"genre folders without songs: {', '.join(empty)}")
-    links = [root / name for name in class_names(root) if name not in _genres(root)]
-    links += [Path(parent, name) for genre in _genres(root) for parent, names in _links(root / genre) for name in names]
+    unreadable = []
+    for genre in genres:
+        list(os.walk(root / genre, onerror=unreadable.append))
+    if unreadable:
+        first = unreadable[0]
+        sentences.append(f"{len(unreadable)} folders that cannot be read, such as {first.filename} ({first.strerror})")
+    links = [root / name for name in sorted(set(class_names(root)) - set(genres))]
+    links += [Path(parent, name) for genre in genres for parent, names in _links(root / genre) for name in names]
     if links:
         sentences.append(f"{len(links)} links to folders, such as {min(links)}")
     return sentences
@@ -76,7 +83,7 @@ def audio_files(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".")]
     songs = [path for path in found if path.suffix.lower() in EXTENSIONS]
-    return sorted(path for path in songs if path.is_file() or path.is_symlink())  # no pipes: they would never end
+    return sorted(path for path in songs if path.is_file() or not path.exists())  # no pipes: they never end
 
 
 def _unique_names(paths):

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 import scipy.fft
 
-FRAMES_AT_ONCE = 256  # a chunk of frames that stays in the processor's cache
+FRAMES_AT_ONCE = 64  # a chunk that stays in the processor's cache; larger arrays are mapped anew each time
 SPARSITY = 0.01  # share of a filter's magnitude, in its weakest bins, that is left out
 
 
