@@ -34,6 +34,7 @@ from genre.rendering import make_pictures
 
 import numpy as np
 
+TRIED = 60  # s of noise that settings are tried on, at most
 ODD_RESULTS = "Empty filters|n_fft="  # of librosa's warnings, those of settings that make no sense
 
 
@@ -137,16 +138,18 @@ def _recipes(args):
 
 def _try(recipes, colormap):
     """Refuse parameters that no song can be rendered with, before anything is written or removed."""
-    longest = max(round(recipe.seconds * recipe.sr) for recipe in recipes.values())
-    noise = np.random.default_rng(0).normal(0, 0.1, longest).astype(np.float32)
+    seconds = min(TRIED, next(iter(recipes.values())).seconds)
+    noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * max(r.sr for r in recipes.values())))
+    noise = noise.astype(np.float32)
     for feature, recipe in recipes.items():
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("error", ODD_RESULTS, UserWarning)
                 warnings.simplefilter("error", RuntimeWarning)
-                picture = images.render(noise[: round(recipe.seconds * recipe.sr)], recipe)
-            if not 0 < picture.size <= images.LARGEST:
-                raise ValueError(f"a picture would have {picture.shape[0]} x {picture.shape[1]} cells")
+                picture = images.render(noise[: round(seconds * recipe.sr)], recipe)
+            bins, frames = len(picture), round(picture.shape[1] * recipe.seconds / seconds)
+            if not 0 < bins * frames <= images.LARGEST:
+                raise ValueError(f"a picture would have {bins} x {frames} cells, and {images.LARGEST} are the most")
         except CallError:
             raise
         except Exception as error:  # whatever numpy or librosa raise for them

@@ -61,6 +61,7 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(_png_bytes(tmp_path))
     for limit in (300, 100):  # pixels; the picture has 384: over the warning, over twice the limit
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        monkeypatch.setattr(images, "LARGEST", limit)
         with pytest.raises(DataError, match="not a readable picture"):
             images.read(tmp_path / "a.png")
 
