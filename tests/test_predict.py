@@ -70,7 +70,8 @@ def test_a_wrong_call_is_one_line(tmp_path, trained_run):
     song = f"--csv={tmp_path / 'a.wav'}"
     assert "not a song" in one_line_error("predict.py", tmp_path, f"--run={trained_run}", song, code=2)
     nowhere = f"--csv={tmp_path / 'none' / 'o.csv'}"
-    assert "no folder that can be written for --csv" in one_line_error("predict.py", tmp_path, f"--run={trained_run}", nowhere, code=2)
+    error = one_line_error("predict.py", tmp_path, f"--run={trained_run}", nowhere, code=2)
+    assert "no folder that can be written for --csv" in error
     assert "none of 1 songs could be used" in one_line_error(
         "predict.py", tmp_path / "a.wav", f"--run={trained_run}", code=1
     )
