@@ -17,10 +17,12 @@ import pytest
 from conftest import ARCHITECTURES, ROOT, SELF_SUFFICIENT
 
 SHORT = 3.0  # s; the bins of a real picture, fewer frames
-SHAPES = {
-    (*images.render(np.zeros(round(SHORT * 22050), np.float32), Recipe.of(f, seconds=SHORT)).shape, 1)
-    for f in SELF_SUFFICIENT
-}
+MOST_BINS = 400  # of the 1025 of stft, on which a dense layer behind a convolution takes gigabytes
+NATIVE = [
+    images.render(np.zeros(round(SHORT * recipe.sr), np.float32), recipe).shape
+    for recipe in (Recipe.of(feature, seconds=SHORT) for feature in SELF_SUFFICIENT)
+]
+SHAPES = {(min(MOST_BINS, bins), frames, 1) for bins, frames in NATIVE}
 LARGEST = 30_000_000  # parameters that a default may have
 
 
@@ -78,7 +80,7 @@ def test_all_train_a_step_are_saved_and_predict_the_same_in_a_fresh_process(tmp_
     rng = np.random.default_rng(0)
     expected = {}
     for name in ARCHITECTURES:
-        for shape in sorted(SHAPES):
+        for shape in (min(SHAPES), (128, 130, 1), max(SHAPES)):
             keras.utils.set_random_seed(0)
             core = build(name, shape, 3)
             core.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
