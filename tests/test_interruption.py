@@ -16,7 +16,8 @@ from conftest import QUICK, ROOT, call, write_songs
 
 TRACKS = 60
 TIMEOUT = 60  # s
-OPTIONS = [option for option in QUICK if not option.startswith("--workers")]
+PIECES = 21  # of a song of 5 s, so that no run ends before it is interrupted
+OPTIONS = [*(option for option in QUICK if not option.startswith("--workers")), "--overlap=0.8"]
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
@@ -107,7 +108,7 @@ def test_when_only_the_main_process_is_killed_its_workers_end_with_it(songs, tmp
 @posix
 def test_sigterm_is_ctrl_c(songs, tmp_path):
     run = start(songs, tmp_path, "--workers=2")
-    wait_for_pictures(tmp_path, run)
+    wait_for_pictures(tmp_path, run, count=8 * PIECES)
     run.terminate()
     _, errors = run.communicate(timeout=TIMEOUT)
     assert run.returncode == 130
@@ -118,7 +119,7 @@ def test_sigterm_is_ctrl_c(songs, tmp_path):
 @posix
 def test_ctrl_c_is_one_line_keeps_what_is_done_and_lists_it(songs, undisturbed, tmp_path):
     run = start(songs, tmp_path, "--workers=2")
-    wait_for_pictures(tmp_path, run)
+    wait_for_pictures(tmp_path, run, count=8 * PIECES)
     os.killpg(run.pid, signal.SIGINT)
     _, errors = run.communicate(timeout=TIMEOUT)
     assert run.returncode == 130
@@ -156,7 +157,7 @@ def test_two_processes_that_want_different_pictures_do_not_mix_them(songs, tmp_p
     outputs = [run.communicate(timeout=TIMEOUT) for run in runs]
     assert sorted(run.returncode for run in runs) == [0, 1], outputs
     assert any(re.search("has another recipe .n_mels", err) and err.count("\n") == 1 for _, err in outputs)
-    assert assert_all_whole(tmp_path) == 5 * TRACKS
+    assert assert_all_whole(tmp_path) == PIECES * TRACKS
 
 
 def in_small_file_system(folder, script, size="1m"):
