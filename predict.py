@@ -35,8 +35,8 @@ def main():
         raise CallError(f"no folder that can be written for --csv={args.csv}")
     if args.csv and (Path(args.csv).suffix.lower() in audio.EXTENSIONS or Path(args.csv).is_dir()):
         raise CallError(f"--csv={args.csv} should be a file such as genres.csv, not a song or a folder")
-    recipe = trained.recipe  # before TensorFlow is loaded: a run without one is refused at once
-    print(f"{trained.name}: {len(trained.classes)} genres, pieces of {recipe.seconds:g} s")
+    seconds = trained.recipes[0].seconds  # before TensorFlow is loaded: a run without one is refused at once
+    print(f"{trained.name}: {len(trained.classes)} genres, pieces of {seconds:g} s")
     width = max(len(str(song)) for song in songs)
     predictions = []
     try:
@@ -81,14 +81,14 @@ def find_songs(paths):
 
 def predict_song(trained, song):
     """Average the probabilities of a song's pieces; a song shorter than a piece is padded with silence."""
-    recipe, pictures, note = trained.recipe, [], ""
+    seconds, pictures, note = trained.recipes[0].seconds, [], ""
     try:
-        for piece in audio.pieces(song, [recipe.sr], recipe.seconds, recipe.overlap, pad_short=True):
+        for piece in trained.pieces(song):
             if piece.silent:
                 continue
-            if piece.seconds < recipe.seconds:
-                note = f"padded from {piece.seconds:.2g} s to {recipe.seconds:g} s"
-            pictures.append(trained.render(piece.samples[recipe.sr]))
+            if piece.seconds < seconds:
+                note = f"padded from {piece.seconds:.2g} s to {seconds:g} s"
+            pictures.append(trained.render(piece))
     except CallError:
         raise  # the run lacks what it needs, such as weights: no song would fare better
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on

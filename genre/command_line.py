@@ -70,9 +70,9 @@ def _comma_list(kind):
     return comma_list
 
 
-def names(text):
+def names(text, separator=","):
     """The names in a comma list, in order and without repeats: 'mel,chroma_stft' -> ['mel', 'chroma_stft']."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    return list(dict.fromkeys(name.strip() for name in text.split(separator) if name.strip()))
 
 
 def _value(kind, allowed, expected):

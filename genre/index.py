@@ -128,10 +128,10 @@ def class_names(folder):
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
 
 
-def fingerprint(folder, rows):
-    """A short hash of what the rows say and, where no audio hash is known, of the pictures' sizes."""
+def fingerprint(rows):
+    """A short hash of what rows, [(folder, row)], say and, where no audio hash is known, of the pictures' sizes."""
     digest = hashlib.sha256()
-    for row in rows:
+    for folder, row in rows:
         cells = dataclasses.astuple(row)
         size = "" if row.audio_hash else (Path(folder) / row.file).stat().st_size
         digest.update(repr((cells, size)).encode("utf-8", "surrogateescape"))

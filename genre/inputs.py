@@ -120,6 +120,30 @@ def _load_one(path, recipe, image_size, alike, x, i):
     return None
 
 
+def stack(parts):
+    """{feature: Pictures} of one subset -> Pictures whose channels are those of the features, in their order.
+
+    Returns:
+        Pictures, with the rows of the first feature, or None if the subset has no pictures.
+
+    Raises:
+        DataError: a piece has a picture of one feature and none of another.
+    """
+    if len(parts) == 1 or not all(parts.values()):
+        return next(iter(parts.values()))
+    numbers = {f: {(r.track, r.start, r.variant): i for i, r in enumerate(p.rows)} for f, p in parts.items()}
+    (first, keys), *others = numbers.items()
+    for feature, found in others:
+        if lone := sorted(keys.keys() ^ found.keys()):
+            without = feature if lone[0] in keys else first
+            raise DataError(
+                f"{len(lone)} pieces are not in both {first} and {feature}, such as {lone[0][0]} at {lone[0][1]:g} s, "
+                f"which {without} lacks; make them in one call of create_spectrograms.py and split them in one"
+            )
+    x = [part.x[[numbers[feature][key] for key in keys]] for feature, part in parts.items()]
+    return parts[first]._replace(x=np.concatenate(x, axis=-1))
+
+
 def training_batches(pictures, batch_size, seed, first_epoch, epochs):
     """A tf.data.Dataset of all epochs' batches from `first_epoch` (from 0) on, one after the other.
 

@@ -5,8 +5,9 @@ import functools
 import json
 from pathlib import Path
 
-from genre import images
+from genre import audio, images
 from genre.command_line import CallError, DataError
+from genre.features import Sound
 from genre.recipe import Recipe
 
 import numpy as np
@@ -30,19 +31,25 @@ class Run:
     def classes(self):
         return self.info["classes"]
 
-    @property
-    def recipe(self):
-        """The recipe its pictures were made by.
+    @functools.cached_property
+    def recipes(self):
+        """The recipes its pictures were made by, one for each feature, alike in seconds and overlap.
 
         Raises:
             DataError: the run was trained on pictures of unknown recipe.
         """
-        if self.info["recipe"] is None:
+        if None in self.info["recipes"].values():
             raise DataError(
                 f"{self.folder} was trained on pictures without a recipe.json (recipe unknown), so no song can be "
                 "rendered for it; train on pictures made with create_spectrograms.py"
             )
-        return Recipe.from_json(json.dumps(self.info["recipe"]), self.folder / RUN)
+        return [Recipe.from_json(json.dumps(recipe), self.folder / RUN) for recipe in self.info["recipes"].values()]
+
+    def pieces(self, song):
+        """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded."""
+        first = self.recipes[0]
+        rates = sorted({recipe.sr for recipe in self.recipes})
+        return audio.pieces(song, rates, first.seconds, first.overlap, pad_short=True)
 
     @functools.cached_property
     def model(self):
@@ -59,9 +66,12 @@ class Run:
         """Probabilities, float32 (pieces, classes), of pictures, uint8 (pieces, bins, frames, channels)."""
         return predict(self.model, pictures)
 
-    def render(self, samples):
-        """A piece of samples as the picture that this run's model takes, uint8 (bins, frames, channels)."""
-        return images.resize(images.render(samples, self.recipe)[..., None], images.parse_size(self.info["image_size"]))
+    def render(self, piece):
+        """A piece of a song as the picture that this run's model takes, uint8 (bins, frames, channels)."""
+        sounds = {sr: Sound(samples, sr) for sr, samples in piece.samples.items()}
+        size = images.parse_size(self.info["image_size"])
+        channels = [images.resize(images.render(sounds[r.sr], r)[..., None], size) for r in self.recipes]
+        return np.concatenate(channels, axis=-1)
 
 
 def predict(model, pictures):
@@ -89,7 +99,7 @@ def read(folder):
         raise CallError(f"no run at {folder}{hint}")
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        if not {"script", "feature", "classes", "recipe", "image_size", "input_shape"} <= set(info):
+        if not {"script", "feature", "classes", "recipes", "image_size", "input_shape"} <= set(info):
             raise ValueError
         return Run(folder, info)
     except (ValueError, TypeError):

@@ -61,8 +61,8 @@ def main(build_model, **defaults):
         args = _parser(build_model, defaults).parse_args()
         if not names(args.features):
             raise CallError("--features is empty; name at least one, such as mel")
-        for feature in names(args.features):
-            train(build_model, feature, args)
+        for together in names(args.features):
+            train(build_model, names(together, "+"), args)
 
     run(train_each_feature)
 
@@ -74,9 +74,10 @@ def _parser(build_model, defaults):
     for name, (default, text) in parameters(build_model).items():
         add_option(own, name, default, text)
     data = parser.add_argument_group("data")
-    data.add_argument("--features", default="mel", help="comma list; each gets a run of its own")
+    data.add_argument("--features", default="mel", help="comma list, a run for each; a+b stacks two as channels")
     data.add_argument("--data", default="data", help="folder that holds images/")
     data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
+    data.add_argument("--feature_weights", type=_weights, default=(), metavar="A,B", help="factors of stacked features")
     largest = defaults.pop("largest_size", "native")
     text = "exact size that pictures are resized to, 'native' to keep a side or both "
     text += f"(default: as they are, but at most {largest})" if largest != "native" else "(default: as they are)"
@@ -96,6 +97,10 @@ def _parser(build_model, defaults):
     return parser
 
 
+def _weights(text):
+    return tuple(positive_float(part) for part in text.split(","))
+
+
 def _plain_name(text):
     if Path(text).name != text or text.startswith("."):
         raise argparse.ArgumentTypeError(f"expected a plain name without slashes, not {text!r}")
@@ -109,15 +114,15 @@ class Plan:
     build_model: callable
     args: object
     settings: dict
-    folder: Path  # of the pictures
+    folders: dict  # {feature: folder of its pictures}
     target: Path  # of the run
     pictures: dict  # {subset: Pictures}, without test
     levels: tuple  # mean and variance of the training pictures, per channel
 
 
-def train(build_model, feature, args):
-    """Train on one feature and write the run. Returns its folder."""
-    plan = _plan(build_model, feature, args)
+def train(build_model, features, args):
+    """Train on one feature, or on several that are stacked as channels, and write the run. Returns its folder."""
+    plan = _plan(build_model, features, args)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
     goes_on = args.resume and epochs.read_history(unfinished)
     if (target / runs.RUN).is_file() and not args.overwrite and not goes_on:
@@ -150,36 +155,64 @@ def train(build_model, feature, args):
     return target
 
 
-def _plan(build_model, feature, args):
+def _plan(build_model, features, args):
     _optimizer(args)  # a wrong name is known before any picture is read
-    folder = inputs.feature_folder(args.images_path or Path(args.data, "images"), feature)
-    classes = inputs.class_list(folder)
-    recipe = index.read_recipe(folder)
-    native = inputs.first_shape(folder)
-    image_size = args.image_size or _reduced(native, args.largest_size)
-    alike = None if args.image_size else native  # pictures that nobody asked to resize must be of one size
-    train_set = inputs.load(folder, "train", classes, image_size, alike=alike)
-    validation = inputs.load(folder, "validation", classes, image_size, train_set.x.shape[1:], alike)
-    if validation is None:
-        raise DataError(f"{folder / 'validation'} has no pictures; the best epoch is chosen on them")
+    images_path = args.images_path or Path(args.data, "images")
+    folders = {feature: inputs.feature_folder(images_path, feature) for feature in features}
+    classes = _same({feature: inputs.class_list(folder) for feature, folder in folders.items()}, "classes")
+    recipes = {feature: index.read_recipe(folder) for feature, folder in folders.items()}
+    _same({feature: recipe and (recipe.seconds, recipe.overlap) for feature, recipe in recipes.items()}, "pieces")
+    native = {feature: inputs.first_shape(folder) for feature, folder in folders.items()}
+    image_size = args.image_size or _reduced(native[features[0]], args.largest_size)
+    if len(features) > 1:  # of one size, so that they can be stacked
+        image_size = tuple(side or first for side, first in zip(image_size, native[features[0]], strict=False))
+    exact = args.image_size or len(features) > 1
+    alike = dict.fromkeys(features) if exact else native  # pictures that nobody asked to resize must be of one size
+    pictures = {s: _load(folders, s, classes, image_size, alike) for s in ("train", "validation")}
+    if pictures["validation"] is None:
+        raise DataError(f"{folders[features[0]] / 'validation'} has no pictures; the best epoch is chosen on them")
     script = Path(sys.modules[build_model.__module__].__file__).stem
-    rows = [row for subset in index.SUBSETS for row in index.subset_rows(folder, subset)]
+    rows = [(f, row) for f in folders.values() for subset in index.SUBSETS for row in index.subset_rows(f, subset)]
     settings = {
         "script": script,
-        "feature": feature,
+        "feature": "+".join(features),
         "hyperparameters": {name: getattr(args, name) for name in parameters(build_model)},
         "training": {name: getattr(args, name) for name in TRAINING} | {"precision": _precision(args.precision)},
         "seed": args.seed,
         "image_size": images.size_text(image_size),
-        "input_shape": train_set.x.shape[1:],
+        "input_shape": pictures["train"].x.shape[1:],
+        "feature_weights": _channel_weights(args.feature_weights, native),
         "classes": classes,
-        "recipe": recipe and dataclasses.asdict(recipe),
-        "index_fingerprint": index.fingerprint(folder, rows),
+        "recipes": {feature: recipe and dataclasses.asdict(recipe) for feature, recipe in recipes.items()},
+        "index_fingerprint": index.fingerprint(rows),
     }
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
-    target = Path(args.models, script, feature, args.run_name)
-    pictures = {"train": train_set, "validation": validation}
-    return Plan(build_model, args, settings, folder, target, pictures, _level_statistics(train_set.x))
+    target = Path(args.models, script, settings["feature"], args.run_name)
+    return Plan(build_model, args, settings, folders, target, pictures, _level_statistics(pictures["train"].x))
+
+
+def _same(of_feature, what):
+    """The value that all features share. Raises: DataError: they differ."""
+    (first, value), *others = of_feature.items()
+    for feature, other in others:
+        if other != value:
+            raise DataError(f"the {what} of {first} and {feature} differ, {value} and {other}; make both in one call")
+    return value
+
+
+def _load(folders, subset, classes, image_size, alike, like=None):
+    return inputs.stack(
+        {f: inputs.load(folder, subset, classes, image_size, like, alike[f]) for f, folder in folders.items()}
+    )
+
+
+def _channel_weights(of_features, shapes):
+    """A factor for each channel of the stacked features; [] where all are 1."""
+    if not of_features:
+        return []
+    if len(of_features) != len(shapes):
+        raise CallError(f"--feature_weights has {len(of_features)} numbers for {len(shapes)} features")
+    return [weight for weight, shape in zip(of_features, shapes.values(), strict=True) for _ in range(shape[2])]
 
 
 def _reduced(shape, largest):
@@ -240,7 +273,7 @@ def _assemble(plan):
     """The two ends of one network: float32 logits for the loss, and the model that is saved, which gives probabilities.
 
     Between the pictures, 0..255, and the script's network the levels are brought to mean 0 and variance 1 over the
-    training pictures, one mean and variance per channel.
+    training pictures, one mean and variance per channel, and then weighed as --feature_weights says.
     """
     shape, classes = tuple(plan.settings["input_shape"]), plan.settings["classes"]
     try:
@@ -254,6 +287,8 @@ def _assemble(plan):
     mean, variance = plan.levels
     pictures = keras.Input(shape, name="pictures")
     x = keras.layers.Normalization(axis=-1, mean=mean, variance=variance, dtype="float32", name="standardise")(pictures)
+    if weights := plan.settings["feature_weights"]:
+        x = keras.layers.Rescaling(weights, dtype="float32", name="weigh")(x)
     x = keras.layers.Activation("linear", dtype="float32", name="logits")(core(x))
     return keras.Model(pictures, x), keras.Model(
         pictures, keras.layers.Softmax(dtype="float32", name="probabilities")(x)
@@ -300,11 +335,13 @@ def _print_plan(plan, model, copied):
     bins, frames, channels = plan.settings["input_shape"]
     counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in plan.pictures.items())
     weights = model.get_layer(plan.settings["script"]).count_params()
-    if plan.settings["recipe"] is None:
-        print(f"{plan.folder} has no recipe.json: recipe unknown, so this run cannot predict audio files")
-    made = plan.folder.parent.parent / "dataset" / plan.folder.name  # where the default paths have it
-    if plan.settings["recipe"] and index.read_recipe(made) not in (None, index.read_recipe(plan.folder)):
-        print(f"warning: {made} has another recipe since it was split; split it again to train on that")
+    for feature, folder in plan.folders.items():
+        if plan.settings["recipes"][feature] is None:
+            print(f"{folder} has no recipe.json: recipe unknown, so this run cannot predict audio files")
+            continue
+        made = folder.parent.parent / "dataset" / feature  # where the default paths have it
+        if index.read_recipe(made) not in (None, index.read_recipe(folder)):
+            print(f"warning: {made} has another recipe since it was split; split it again to train on that")
     for subset, pictures in plan.pictures.items():
         if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in pictures.rows}):
             print(f"warning: {subset} has no pictures of {', '.join(missing)}")
@@ -360,8 +397,10 @@ def _write(plan, model, history, unfinished):
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     settings, best = plan.settings, epochs.best_epoch(history)
-    image_size, shape = images.parse_size(settings["image_size"]), tuple(settings["input_shape"])
-    test = inputs.load(plan.folder, "test", settings["classes"], image_size, shape)
+    train_shape = tuple(settings["input_shape"])
+    image_size = images.parse_size(settings["image_size"]) if len(plan.folders) == 1 else train_shape[:2]
+    like = train_shape if len(plan.folders) == 1 else None
+    test = _load(plan.folders, "test", settings["classes"], image_size, dict.fromkeys(plan.folders), like)
     judged = {subset: p for subset, p in {**plan.pictures, "test": test}.items() if p and subset != "train"}
     predicted = {subset: (p.rows, p.y, runs.predict(model, p.x)) for subset, p in judged.items()}
     title = f"{settings['script']}, {settings['feature']}"
@@ -382,7 +421,7 @@ def _info(plan, model, history):
     """run.json: what was asked for, on what, with what, and what it took."""
     return plan.settings | {
         "command": shlex.join(["python", os.path.basename(sys.argv[0]), *sys.argv[1:]]),
-        "images_path": str(plan.folder),
+        "images_path": str(next(iter(plan.folders.values()))),
         "tracks": {subset: len({row.track for row in p.rows}) for subset, p in plan.pictures.items()},
         "parameters": model.get_layer(plan.settings["script"]).count_params(),
         "precision": plan.settings["training"]["precision"],

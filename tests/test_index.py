@@ -53,8 +53,8 @@ def test_a_missing_folder_is_an_error_with_the_command_that_makes_it(tmp_path):
 def test_the_fingerprint_follows_rows_and_pictures(tmp_path):
     write_pictures(tmp_path, counts=[("train", 2)])
     rows = index.subset_rows(tmp_path, "train")
-    before = index.fingerprint(tmp_path, rows)
-    assert index.fingerprint(tmp_path, rows) == before
-    assert index.fingerprint(tmp_path, rows[1:]) != before
+    before = index.fingerprint([(tmp_path, row) for row in rows])
+    assert index.fingerprint([(tmp_path, row) for row in rows]) == before
+    assert index.fingerprint([(tmp_path, row) for row in rows[1:]]) != before
     (tmp_path / rows[0].file).write_bytes(b"changed")
-    assert index.fingerprint(tmp_path, rows) != before
+    assert index.fingerprint([(tmp_path, row) for row in rows]) != before

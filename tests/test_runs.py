@@ -8,18 +8,18 @@ from genre.command_line import CallError, DataError
 
 import numpy as np
 import pytest
-from conftest import ROOT, SR
+from conftest import ROOT
 
 
 def test_a_song_is_rendered_as_its_training_picture_was(split_data, trained_run):
     """The cause of "always says classical" elsewhere: another rendering in prediction than in training."""
-    from genre import audio, index
+    from genre import index
 
     run = runs.read(trained_run)
     folder = split_data / "images" / "mel"
     for row in index.subset_rows(folder, "test"):
-        (piece,) = audio.pieces(split_data / "genres" / f"{row.track}.wav", [SR], run.recipe.seconds)
-        np.testing.assert_array_equal(run.render(piece.samples[SR]), images.read(folder / row.file))
+        (piece,) = run.pieces(split_data / "genres" / f"{row.track}.wav")
+        np.testing.assert_array_equal(run.render(piece), images.read(folder / row.file))
 
 
 def test_a_loaded_run_repeats_the_predictions_it_was_written_with(split_data, trained_run):
@@ -33,7 +33,7 @@ def test_a_loaded_run_repeats_the_predictions_it_was_written_with(split_data, tr
 
 
 def test_a_run_is_read_without_tensorflow(trained_run):
-    code = "import sys; from genre import runs; runs.read(sys.argv[1]).recipe; assert 'tensorflow' not in sys.modules"
+    code = "import sys; from genre import runs; runs.read(sys.argv[1]).recipes; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, trained_run], cwd=ROOT, check=True, capture_output=True)
 
 
@@ -54,6 +54,6 @@ def test_what_is_no_run_is_refused_with_what_there_is(tmp_path, trained_run):
 def test_a_run_records_how_to_repeat_it(trained_run):
     info = json.loads((trained_run / runs.RUN).read_text())
     assert info["command"].startswith("python time_model.py --data=")
-    for key in ("seed", "versions", "git_commit", "index_fingerprint", "recipe", "seconds", "training", "images_path"):
+    for key in ("seed", "versions", "git_commit", "index_fingerprint", "recipes", "seconds", "training", "images_path"):
         assert key in info
-    assert info["recipe"]["transform"]["n_mels"] == 16
+    assert info["recipes"]["mel"]["transform"]["n_mels"] == 16

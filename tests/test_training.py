@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import importlib
 import json
 import shutil
@@ -8,7 +9,7 @@ import sys
 import time
 
 import time_model
-from genre import epochs, runs, training
+from genre import epochs, index, runs, training
 from genre.backend import keras
 from genre.command_line import CallError, DataError
 
@@ -27,7 +28,7 @@ def arguments(folder, *options):
 
 
 def train(folder, *options):
-    return training.train(time_model.build_model, "mel", arguments(folder, *options))
+    return training.train(time_model.build_model, ["mel"], arguments(folder, *options))
 
 
 def weights(run):
@@ -218,14 +219,14 @@ def test_whatever_the_precision_the_saved_model_is_float32(tmp_path, precision):
 def test_init_from_copies_layers_of_one_name_and_shape(tmp_path):
     source = train(tmp_path, "--epochs=1")
     args = arguments(tmp_path, f"--init_from={source}", "--run_name=warm", "--epochs=1", "--learning_rate=1e-30")
-    run = training.train(time_model.build_model, "mel", args)
+    run = training.train(time_model.build_model, ["mel"], args)
     warm, cold = (
         runs.read(r).model.get_layer("time_model").get_layer("time_filters").get_weights()[0] for r in (run, source)
     )
     np.testing.assert_array_equal(warm, cold)
     other = arguments(tmp_path, f"--init_from={source}", "--run_name=other", "--filters=7", "--epochs=1")
     with pytest.raises(CallError, match="no layer of .* has the name and shape of one here"):
-        training.train(time_model.build_model, "mel", other)
+        training.train(time_model.build_model, ["mel"], other)
 
 
 def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp_path):
@@ -234,7 +235,7 @@ def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp
     assert training._reduced((128, 1292, 1), (None, 400)) == (None, 400)
     args = arguments(tmp_path, "--epochs=1")
     args.largest_size = (6, 50)
-    info = runs.read(training.train(time_model.build_model, "mel", args)).info
+    info = runs.read(training.train(time_model.build_model, ["mel"], args)).info
     assert (info["image_size"], info["input_shape"]) == ("6xnative", [6, 20, 1])
     exact = runs.read(train(tmp_path, "--epochs=1", "--image_size=24x30", "--run_name=exact")).info
     assert (exact["image_size"], exact["input_shape"]) == ("24x30", [24, 30, 1])
@@ -245,10 +246,10 @@ def test_a_run_can_start_the_next_of_its_kind_layer_by_layer(tmp_path, capsys):
     args = ["--epochs=1", f"--images_path={images_path}", f"--models={tmp_path}"]
     for name in ARCHITECTURES:
         build_model = importlib.import_module(name).build_model
-        source = training.train(build_model, "mel", training._parser(build_model, {}).parse_args(args))
+        source = training.train(build_model, ["mel"], training._parser(build_model, {}).parse_args(args))
         again = training._parser(build_model, {}).parse_args([*args, f"--init_from={source}", "--run_name=again"])
         capsys.readouterr()
-        training.train(build_model, "mel", again)
+        training.train(build_model, ["mel"], again)
         copied = capsys.readouterr().out.partition(" started from ")[0].splitlines()[-1].split(", ")
         assert copied == [layer.name for layer in runs.read(source).model.get_layer(name).layers if layer.weights]
 
@@ -305,14 +306,14 @@ def test_bad_folders_are_refused_before_anything_is_written(tmp_path):
     args = arguments(tmp_path)
     train_folder = tmp_path / "images" / "mel" / "train"
     with pytest.raises(CallError, match="no pictures of 'cqt'"):
-        training.train(time_model.build_model, "cqt", args)
+        training.train(time_model.build_model, ["cqt"], args)
     (train_folder / "a" / "train1.png").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"train1\.png is not a readable picture"):
-        training.train(time_model.build_model, "mel", args)
+        training.train(time_model.build_model, ["mel"], args)
     shutil.rmtree(train_folder / "a")
     (train_folder / "a").mkdir()
     with pytest.raises(DataError, match="has no pictures of a"):
-        training.train(time_model.build_model, "mel", args)
+        training.train(time_model.build_model, ["mel"], args)
     assert not (tmp_path / "models").exists()
 
 
@@ -348,3 +349,34 @@ def test_hyperparameters_that_cannot_be_built_are_one_line(tmp_path):
 def test_several_features_train_one_after_the_other(split_data, tmp_path):
     call("time_model.py", "--features=mel,chroma_stft", f"--data={split_data}", f"--models={tmp_path}", "--epochs=1")
     assert sorted(path.name for path in (tmp_path / "time_model").iterdir()) == ["chroma_stft", "mel"]
+
+
+def test_several_features_are_stacked_and_a_song_is_rendered_as_its_stacked_picture(split_data, tmp_path):
+    options = ("--features=mel+chroma_stft", "--feature_weights=1,0.2", "--filter_frames=4", "--batch_size=4")
+    call("time_model.py", f"--data={split_data}", f"--models={tmp_path}", "--epochs=1", *options)
+    run = runs.read(tmp_path / "time_model" / "mel+chroma_stft")
+    assert run.info["input_shape"] == [16, 63, 2]
+    assert list(run.info["recipes"]) == ["mel", "chroma_stft"]
+    np.testing.assert_allclose(run.model.get_layer("weigh").scale, [1, 0.2])
+    folders = {feature: split_data / "images" / feature for feature in run.info["recipes"]}
+    pictures = training._load(folders, "test", run.classes, (16, 63), dict.fromkeys(folders))
+    for picture, row in zip(pictures.x, pictures.rows, strict=True):
+        (piece,) = run.pieces(split_data / "genres" / f"{row.track}.wav")
+        np.testing.assert_array_equal(run.render(piece), picture)
+    done = call("predict.py", split_data / "genres" / "low" / "low.00000.wav", f"--run={run.folder}")
+    assert "low.00000.wav" in done.stdout
+
+
+def test_features_that_do_not_fit_each_other_are_refused(split_data, tmp_path):
+    options = (f"--data={split_data}", f"--models={tmp_path}", "--features=mel+chroma_stft")
+    assert "2 features" in one_line_error("time_model.py", *options, "--feature_weights=1,2,3", code=2)
+    shutil.copytree(split_data / "images", tmp_path / "images")
+    chroma = tmp_path / "images" / "chroma_stft"
+    rows = index.read(chroma)
+    index.write(chroma, rows[1:])
+    options = (f"--images_path={tmp_path / 'images'}", f"--models={tmp_path}", "--features=mel+chroma_stft")
+    error = one_line_error("time_model.py", *options, code=1)
+    assert "1 pieces are not in both mel and chroma_stft" in error
+    recipe = index.read_recipe(chroma)
+    (chroma / index.RECIPE).write_text(dataclasses.replace(recipe, seconds=2.0).to_json())
+    assert "the pieces of mel and chroma_stft differ" in one_line_error("time_model.py", *options, code=1)
