@@ -40,4 +40,4 @@ def build_model(
 
 
 if __name__ == "__main__":
-    main(build_model, largest_size="nativex400")
+    main(build_model, largest_size="128x400")

@@ -31,7 +31,8 @@ def build(name, *arguments, **hyperparameters):
 
 
 def without_dropout(name):
-    return {p: 0.0 for p in parameters(importlib.import_module(name).build_model) if "dropout" in p}
+    found = parameters(importlib.import_module(name).build_model)
+    return {p: (0.0,) * len(d) if isinstance(d, tuple) else 0.0 for p, (d, _) in found.items() if "dropout" in p}
 
 
 def classifier(core):
@@ -156,6 +157,9 @@ def test_it_overfits_16_pictures_with_structure(name):
         ("two_layer_cnn_model", (224, 224, 3), 10, {}, 23_941_502),
         ("three_layer_cnn_model", (217, 334, 3), 10, {}, 947_614),
         ("three_layer_cnn_model", (288, 432, 3), 10, {}, 1_627_550),
+        ("four_layer_cnn_model", (271, 781, 3), 10, {}, 21_946_186),
+        # without the 110 of its sigmoid layer, with the 4 of batch normalisation for each filter
+        ("fcn_model", (96, 1366, 1), 10, {}, 17_277_432 - 110 + 4 * (128 + 384 + 768 + 2048)),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
