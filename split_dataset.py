@@ -29,12 +29,10 @@ def main():
     images_path = Path(args.images_path or Path(args.data, "images"))
     if images_path.resolve() == dataset_path.resolve():
         raise CallError(f"--images_path and --dataset_path are both {images_path}; the split needs a folder of its own")
-    folders = index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)
-    rows_of = {folder: index.read(folder) for folder in folders}
+    rows_of = {f: index.read(f) for f in index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)}
     for folder in [folder for folder, rows in rows_of.items() if not rows and any(rows_of.values())]:
         print(f"left out: {folder} has no pictures")
         del rows_of[folder]
-        folders.remove(folder)
     rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
     if args.split_file:
         subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(args.split_file))
@@ -49,9 +47,9 @@ def main():
     _print_counts(rows, subset_of)
     _warn_of_missing(rows_of)
     files.recover_folder(images_path)
-    _refuse_foreign(images_path, {folder.name for folder in folders})
+    _refuse_foreign(images_path, {folder.name for folder in rows_of})
     _build(rows_of, subset_of, images_path)
-    print("wrote", ", ".join(str(images_path / folder.name) for folder in folders))
+    print("wrote", ", ".join(str(images_path / folder.name) for folder in rows_of))
 
 
 def _parser():

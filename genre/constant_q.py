@@ -84,9 +84,14 @@ def _filters(lowest, count, bins_per_octave):
     return n_fft, librosa.util.sparsify_rows(spectra, quantile=SPARSITY, dtype=np.complex64)
 
 
+def centred_frames(y, n_fft, hop_length, pad_mode="constant"):
+    """A view (frames, n_fft) of a padded copy of y; frame k has sample k * hop_length at its centre."""
+    return np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2, mode=pad_mode), n_fft)[::hop_length]
+
+
 def _response(y, hop_length, n_fft, filters):
     """Magnitude of the filters' output at every frame's centre, float32 (filters, frames)."""
-    framed = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2), n_fft)[::hop_length]
+    framed = centred_frames(y, n_fft, hop_length)
     response = np.empty((filters.shape[0], len(framed)), np.float32)
     for start in range(0, len(framed), FRAMES_AT_ONCE):
         chunk = slice(start, start + FRAMES_AT_ONCE)

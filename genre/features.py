@@ -7,7 +7,7 @@ import warnings
 
 from genre import constant_q
 from genre.command_line import CallError
-from genre.constant_q import FRAMES_AT_ONCE
+from genre.constant_q import FRAMES_AT_ONCE, centred_frames
 
 import numpy as np
 import scipy.fft
@@ -177,8 +177,7 @@ def chroma_cqt(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bins
     """
     import librosa
 
-    tuning = sound.tuning(bins_per_octave, 2048, 512, "hann", 1)
-    c = sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
+    c = _tuned_cqt(sound, hop_length, fmin, n_octaves, bins_per_octave)
     return librosa.feature.chroma_cqt(C=c, fmin=fmin, n_chroma=n_chroma, bins_per_octave=bins_per_octave)
 
 
@@ -192,11 +191,15 @@ def chroma_cens(sound, *, hop_length=512, fmin=C1, n_chroma=12, n_octaves=7, bin
     """
     import librosa
 
-    tuning = sound.tuning(bins_per_octave, 2048, 512, "hann", 1)
-    c = sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
+    c = _tuned_cqt(sound, hop_length, fmin, n_octaves, bins_per_octave)
     return librosa.feature.chroma_cens(
         C=c, fmin=fmin, n_chroma=n_chroma, bins_per_octave=bins_per_octave, win_len_smooth=win_len_smooth
     )
+
+
+def _tuned_cqt(sound, hop_length, fmin, n_octaves, bins_per_octave):
+    tuning = sound.tuning(bins_per_octave, 2048, 512, "hann", 1)
+    return sound.cqt(hop_length, fmin, n_octaves * bins_per_octave, bins_per_octave, tuning)
 
 
 def tempogram(sound, *, n_fft=2048, hop_length=512, win_length=384):
@@ -324,7 +327,7 @@ def _compress(power, compression, top_db):
 
 def _power_stft(y, n_fft, hop_length, window, pad_mode="constant"):
     """As librosa's stft with its defaults, squared, in chunks: float32 (frames, n_fft // 2 + 1)."""
-    framed = np.lib.stride_tricks.sliding_window_view(np.pad(y, n_fft // 2, mode=pad_mode), n_fft)[::hop_length]
+    framed = centred_frames(y, n_fft, hop_length, pad_mode)
     weights = _window(window, n_fft)
     power = np.empty((len(framed), n_fft // 2 + 1), np.float32)
     for start in range(0, len(framed), FRAMES_AT_ONCE):

@@ -398,7 +398,7 @@ def _write(plan, model, history, unfinished):
     beside.mkdir()
     settings, best = plan.settings, epochs.best_epoch(history)
     train_shape = tuple(settings["input_shape"])
-    image_size = images.parse_size(settings["image_size"]) if len(plan.folders) == 1 else train_shape[:2]
+    image_size = images.parse_size(settings["image_size"])
     like = train_shape if len(plan.folders) == 1 else None
     test = _load(plan.folders, "test", settings["classes"], image_size, dict.fromkeys(plan.folders), like)
     judged = {subset: p for subset, p in {**plan.pictures, "test": test}.items() if p and subset != "train"}

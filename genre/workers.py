@@ -5,7 +5,6 @@ import functools
 import os
 import threading
 import time
-from pathlib import Path
 
 from genre.command_line import CallError, DataError, one_of, positive
 
@@ -151,7 +150,10 @@ def _check_workers(client, folders):
     knows = client.run(eval, look) | {"scheduler": client.run_on_scheduler(eval, look)}
     if strangers := sorted(name for name, there in knows.items() if not there):
         raise DataError(f"Dask's {strangers[0]} does not know this program; start it in a copy of the repository")
-    for folder in map(str, map(Path.absolute, folders)):
-        for worker, there in client.run(os.path.isdir, folder).items():
-            if not there:
-                raise DataError(f"the Dask worker {worker} does not see {folder}; it must have it under the same path")
+    for worker, missing in client.run(_unseen, sorted(str(folder.absolute()) for folder in folders)).items():
+        if missing:
+            raise DataError(f"the Dask worker {worker} does not see {missing[0]}; it must have it under the same path")
+
+
+def _unseen(folders):
+    return [folder for folder in folders if not os.path.isdir(folder)]
