@@ -35,7 +35,7 @@ def main():
         raise CallError(f"no folder that can be written for --csv={args.csv}")
     if args.csv and (Path(args.csv).suffix.lower() in audio.EXTENSIONS or Path(args.csv).is_dir()):
         raise CallError(f"--csv={args.csv} should be a file such as genres.csv, not a song or a folder")
-    seconds = trained.recipes[0].seconds  # before TensorFlow is loaded: a run without one is refused at once
+    seconds = trained.seconds  # before TensorFlow is loaded: a run of unknown recipe is refused at once
     print(f"{trained.name}: {len(trained.classes)} genres, pieces of {seconds:g} s")
     width = max(len(str(song)) for song in songs)
     predictions = []
@@ -81,13 +81,13 @@ def find_songs(paths):
 
 def predict_song(trained, song):
     """Average the probabilities of a song's pieces; a song shorter than a piece is padded with silence."""
-    seconds, pictures, note = trained.recipes[0].seconds, [], ""
+    pictures, note = [], ""
     try:
         for piece in trained.pieces(song):
             if piece.silent:
                 continue
-            if piece.seconds < seconds:
-                note = f"padded from {piece.seconds:.2g} s to {seconds:g} s"
+            if piece.seconds < trained.seconds:
+                note = f"padded from {piece.seconds:.2g} s to {trained.seconds:g} s"
             pictures.append(trained.render(piece))
     except CallError:
         raise  # the run lacks what it needs, such as weights: no song would fare better
@@ -95,7 +95,8 @@ def predict_song(trained, song):
         return Prediction(song, 0, None, audio.reason(error))
     if not pictures:
         return Prediction(song, 0, None, "silent")
-    return Prediction(song, len(pictures), trained.predict(np.stack(pictures)).mean(axis=0), note)
+    of_inputs = [np.stack(of_input) for of_input in zip(*pictures, strict=True)]
+    return Prediction(song, len(pictures), trained.predict(of_inputs).mean(axis=0), note)
 
 
 def _line(prediction, classes, top, width):

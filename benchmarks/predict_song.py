@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
 
 import predict
-from genre import images, runs
+from genre import runs
 from genre.command_line import CallError, DataError, Parser, positive, run
 
 import librosa
@@ -70,7 +70,7 @@ def call(script, *options):
 
 
 def compare(trained, song, repeats, picture):
-    (recipe,) = trained.recipes
+    ((recipe,),) = trained.recipes
     if recipe.feature != "mel":
         raise CallError(f"the plain way here draws mel; {trained.folder} was trained on {recipe.feature}")
     predicted = predict.predict_song(trained, song)
@@ -78,7 +78,7 @@ def compare(trained, song, repeats, picture):
         raise CallError(f"{song} is {predicted.pieces} pieces of {recipe.seconds:g} s, not 1 {predicted.note}")
 
     def decode_and_render():
-        return [images.render(piece.samples[recipe.sr], recipe) for piece in trained.pieces(song)]
+        return [trained.render(piece) for piece in trained.pieces(song)]
 
     ways = {
         "ours": lambda: predict.predict_song(trained, song),

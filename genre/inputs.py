@@ -15,9 +15,12 @@ NAMED = 3  # pictures an error names
 
 
 class Pictures(NamedTuple):
-    """One subset. `x` is uint8 (pieces, bins, frames, channels), `y` int32 (pieces,), `rows` their index rows."""
+    """One subset. `y` is int32 (pieces,), `rows` are their index rows.
 
-    x: np.ndarray
+    `x` is what the network takes, first of all uint8 (pieces, bins, frames, channels); for several inputs a list.
+    """
+
+    x: np.ndarray | list
     y: np.ndarray
     rows: list
 
@@ -120,17 +123,20 @@ def _load_one(path, recipe, image_size, alike, x, i):
     return None
 
 
-def stack(parts):
-    """{feature: Pictures} of one subset -> Pictures whose channels are those of the features, in their order.
+def align(parts):
+    """Several kinds of pictures of one subset, brought to the order of the first.
+
+    Args:
+        parts: {name: Pictures or None}.
 
     Returns:
-        Pictures, with the rows of the first feature, or None if the subset has no pictures.
+        Pictures whose `x` is the list of theirs, with the rows of the first, or None if the subset has no pictures.
 
     Raises:
-        DataError: a piece has a picture of one feature and none of another.
+        DataError: a piece has a picture of one and none of another.
     """
-    if len(parts) == 1 or not all(parts.values()):
-        return next(iter(parts.values()))
+    if not all(parts.values()):
+        return None
     numbers = {f: {(r.track, r.start, r.variant): i for i, r in enumerate(p.rows)} for f, p in parts.items()}
     (first, keys), *others = numbers.items()
     for feature, found in others:
@@ -140,8 +146,14 @@ def stack(parts):
                 f"{len(lone)} pieces are not in both {first} and {feature}, such as {lone[0][0]} at {lone[0][1]:g} s, "
                 f"which {without} lacks; make them in one call of create_spectrograms.py and split them in one"
             )
-    x = [part.x[[numbers[feature][key] for key in keys]] for feature, part in parts.items()]
-    return parts[first]._replace(x=np.concatenate(x, axis=-1))
+    x = [parts[first].x, *(parts[name].x[[found[key] for key in keys]] for name, found in others)]
+    return parts[first]._replace(x=x)
+
+
+def stack(parts):
+    """{feature: Pictures} of one subset -> Pictures whose channels are those of the features, in their order."""
+    aligned = align(parts)
+    return aligned and aligned._replace(x=aligned.x[0] if len(parts) == 1 else np.concatenate(aligned.x, axis=-1))
 
 
 def training_batches(pictures, batch_size, seed, first_epoch, epochs):
@@ -152,7 +164,7 @@ def training_batches(pictures, batch_size, seed, first_epoch, epochs):
     """
     from genre.backend import tf
 
-    count = len(pictures.x)
+    count = len(pictures.y)
 
     def epoch_of(epoch):
         order = tf.random.experimental.stateless_shuffle(
@@ -168,13 +180,21 @@ def evaluation_batches(pictures, batch_size):
     """A tf.data.Dataset of the pieces in the order of their rows."""
     from genre.backend import tf
 
-    return _gather(tf.data.Dataset.range(len(pictures.x)).batch(batch_size), pictures)
+    return _gather(tf.data.Dataset.range(len(pictures.y)).batch(batch_size), pictures)
 
 
 def _gather(order, pictures):
     from genre.backend import tf
 
-    with tf.device("cpu"):
-        x, y = tf.identity(tf.constant(pictures.x)), tf.constant(pictures.y)  # identity: the constant keeps two copies
-    batches = order.map(lambda i: (tf.cast(tf.gather(x, i), tf.float32), tf.gather(y, i)), tf.data.AUTOTUNE)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    with tf.device("cpu"):  # identity: the constant keeps two copies
+        x = tf.nest.map_structure(lambda array: tf.identity(tf.constant(array)), _tuple(pictures.x))
+        y = tf.constant(pictures.y)
+
+    def gather(i):
+        return tf.nest.map_structure(lambda array: tf.cast(tf.gather(array, i), tf.float32), x), tf.gather(y, i)
+
+    return order.map(gather, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _tuple(x):
+    return tuple(x) if isinstance(x, list) else x  # tf.data makes one tensor of a list

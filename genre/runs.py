@@ -12,7 +12,7 @@ from genre.recipe import Recipe
 
 import numpy as np
 
-RUN, MODEL, WEIGHTS = "run.json", "model.keras", "model.weights.h5"
+RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
 BATCH = 32  # pieces a forward pass
 
 
@@ -33,27 +33,46 @@ class Run:
 
     @functools.cached_property
     def recipes(self):
-        """The recipes its pictures were made by, one for each feature, alike in seconds and overlap.
+        """For each input of its network the recipes of the channels of its pictures; all are alike in their pieces.
 
         Raises:
             DataError: the run was trained on pictures of unknown recipe.
         """
-        if None in self.info["recipes"].values():
+        recipes = [list(pictures["recipes"].values()) for pictures in self.info["inputs"]]
+        if None in sum(recipes, []):
             raise DataError(
                 f"{self.folder} was trained on pictures without a recipe.json (recipe unknown), so no song can be "
                 "rendered for it; train on pictures made with create_spectrograms.py"
             )
-        return [Recipe.from_json(json.dumps(recipe), self.folder / RUN) for recipe in self.info["recipes"].values()]
+        return [[Recipe.from_json(json.dumps(r), self.folder / RUN) for r in channels] for channels in recipes]
+
+    @property
+    def seconds(self):
+        """Length of a piece."""
+        return self.recipes[0][0].seconds
 
     def pieces(self, song):
         """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded."""
-        first = self.recipes[0]
-        rates = sorted({recipe.sr for recipe in self.recipes})
-        return audio.pieces(song, rates, first.seconds, first.overlap, pad_short=True)
+        rates = sorted({recipe.sr for channels in self.recipes for recipe in channels})
+        return audio.pieces(song, rates, self.seconds, self.recipes[0][0].overlap, pad_short=True)
+
+    def render(self, piece):
+        """A piece of a song as the pictures that this run takes: for each input uint8 (bins, frames, channels)."""
+        sounds = {sr: Sound(samples, sr) for sr, samples in piece.samples.items()}
+        pictures = []
+        for recipes, settings in zip(self.recipes, self.info["inputs"], strict=True):
+            size = images.parse_size(settings["image_size"])
+            channels = [images.resize(images.render(sounds[r.sr], r)[..., None], size) for r in recipes]
+            pictures.append(np.concatenate(channels, axis=-1))
+        return pictures
 
     @functools.cached_property
     def model(self):
-        """The Keras model: pictures, float32 0..255 (pieces, bins, frames, channels) -> probabilities."""
+        """The Keras model. It takes pictures, float32 0..255 (pieces, bins, frames, channels), one array an input.
+
+        It gives probabilities or, in a run with an estimator, the (pieces, columns) that the estimator takes.
+        """
+        from genre import layers  # noqa: F401, so that Keras knows them
         from genre.backend import keras
 
         path = self.folder / MODEL
@@ -62,26 +81,46 @@ class Run:
         except Exception as error:  # whatever Keras raises for a file that is damaged or no model
             raise DataError(f"{path} cannot be loaded ({str(error).splitlines()[0]}); train the run again") from None
 
+    @functools.cached_property
+    def estimator(self):
+        """The fitted scikit-learn estimator behind the model, or None."""
+        from genre import estimators
+
+        return estimators.load(self.folder / ESTIMATOR) if (self.folder / ESTIMATOR).is_file() else None
+
+    @functools.cached_property
+    def embedding(self):
+        """The Keras model from pictures to (pieces, columns): what the last layer, or the estimator, decides on."""
+        from genre import networks
+
+        return self.model if self.estimator else networks.embedding(self.model, self.info["script"])
+
     def predict(self, pictures):
-        """Probabilities, float32 (pieces, classes), of pictures, uint8 (pieces, bins, frames, channels)."""
-        return predict(self.model, pictures)
+        """Probabilities, float32 (pieces, classes).
 
-    def render(self, piece):
-        """A piece of a song as the picture that this run's model takes, uint8 (bins, frames, channels)."""
-        sounds = {sr: Sound(samples, sr) for sr, samples in piece.samples.items()}
-        size = images.parse_size(self.info["image_size"])
-        channels = [images.resize(images.render(sounds[r.sr], r)[..., None], size) for r in self.recipes]
-        return np.concatenate(channels, axis=-1)
+        Args:
+            pictures: for each input of the model uint8 (pieces, bins, frames, channels), in the order of `render`.
+        """
+        output = predict(self.model, pictures if len(pictures) > 1 else pictures[0])
+        return self.estimator.predict_proba(output).astype(np.float32) if self.estimator else output
 
 
-def predict(model, pictures):
-    """Probabilities, float32 (pieces, classes). Calls the model itself: its `predict` costs 60 ms more a call."""
+def predict(model, x):
+    """A model's output for all pieces. Calls the model itself: its `predict` costs 60 ms more a call.
+
+    Args:
+        x: an array for each input, in a list where there are several; any type, given to the model as float32.
+
+    Returns:
+        an array for each output, likewise.
+    """
     from genre.backend import keras
 
-    batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
-    return np.concatenate(
-        [keras.ops.convert_to_numpy(model(batch.astype(np.float32), training=False)) for batch in batches]
-    )
+    outputs, count = [], len(x[0] if isinstance(x, list) else x)
+    for part in (slice(start, start + BATCH) for start in range(0, count, BATCH)):
+        batch = [array[part].astype(np.float32) for array in x] if isinstance(x, list) else x[part].astype(np.float32)
+        outputs.append(keras.tree.map_structure(keras.ops.convert_to_numpy, model(batch, training=False)))
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
 
 
 def read(folder):
@@ -99,7 +138,7 @@ def read(folder):
         raise CallError(f"no run at {folder}{hint}")
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        if not {"script", "feature", "classes", "recipes", "image_size", "input_shape"} <= set(info):
+        if not {"script", "feature", "classes", "inputs", "index_fingerprint"} <= set(info):
             raise ValueError
         return Run(folder, info)
     except (ValueError, TypeError):

@@ -1,5 +1,6 @@
 """Material that the tests make themselves: tiny songs, tiny picture folders, and a way to call the scripts."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -15,6 +16,16 @@ from PIL import Image
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before TensorFlow is imported: tests and the scripts they call share no GPU
 ROOT = Path(__file__).parent.parent
 ARCHITECTURES = sorted(path.stem for path in ROOT.glob("*_model.py"))
+
+
+def main_keywords(name):
+    """The keyword arguments of `main(build_model, ...)` in the last line of an architecture script."""
+    tree = ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8"))
+    return {keyword.arg: ast.literal_eval(keyword.value) for keyword in tree.body[-1].body[0].value.keywords}
+
+
+ON_RUNS = [name for name in ARCHITECTURES if main_keywords(name).get("inputs") == "runs"]
+ON_PICTURES = [name for name in ARCHITECTURES if name not in ON_RUNS]
 SELF_SUFFICIENT = [name for name, feature in FEATURES.items() if feature.needs is None]  # features without weights
 SR = 8000  # Hz; low, so that the tests are fast
 QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")

@@ -8,7 +8,14 @@ import sys
 import pytest
 from conftest import ARCHITECTURES, ROOT, call
 
-HEAVY = {"backend", "epochs", "training"}  # the only modules that import keras as they are imported
+HEAVY = {
+    "backend",
+    "epochs",
+    "layers",
+    "networks",
+    "training",
+    "vgg16",
+}  # the only modules that import keras as they are imported
 SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 SOURCES = sorted([*ROOT.glob("*.py"), *ROOT.glob("genre/**/*.py"), *ROOT.glob("benchmarks/*.py")])
 

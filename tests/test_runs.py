@@ -19,7 +19,7 @@ def test_a_song_is_rendered_as_its_training_picture_was(split_data, trained_run)
     folder = split_data / "images" / "mel"
     for row in index.subset_rows(folder, "test"):
         (piece,) = run.pieces(split_data / "genres" / f"{row.track}.wav")
-        np.testing.assert_array_equal(run.render(piece), images.read(folder / row.file))
+        np.testing.assert_array_equal(run.render(piece)[0], images.read(folder / row.file))
 
 
 def test_a_loaded_run_repeats_the_predictions_it_was_written_with(split_data, trained_run):
@@ -27,7 +27,7 @@ def test_a_loaded_run_repeats_the_predictions_it_was_written_with(split_data, tr
     pictures = inputs.load(split_data / "images" / "mel", "test", run.classes)
     lines = [line.split(",") for line in (trained_run / "predictions.csv").read_text().splitlines()]
     written = {line[0]: [float(cell) for cell in line[4:]] for line in lines if line[1] == "test"}
-    predicted = run.predict(pictures.x)
+    predicted = run.predict([pictures.x])
     np.testing.assert_allclose(predicted, [written[row.track] for row in pictures.rows], atol=2e-6)
     np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-5)
 
@@ -54,6 +54,6 @@ def test_what_is_no_run_is_refused_with_what_there_is(tmp_path, trained_run):
 def test_a_run_records_how_to_repeat_it(trained_run):
     info = json.loads((trained_run / runs.RUN).read_text())
     assert info["command"].startswith("python time_model.py --data=")
-    for key in ("seed", "versions", "git_commit", "index_fingerprint", "recipes", "seconds", "training", "images_path"):
+    for key in ("seed", "versions", "git_commit", "index_fingerprint", "inputs", "seconds", "training", "images_path"):
         assert key in info
-    assert info["recipes"]["mel"]["transform"]["n_mels"] == 16
+    assert info["inputs"][0]["recipes"]["mel"]["transform"]["n_mels"] == 16

@@ -9,13 +9,13 @@ import sys
 import time
 
 import time_model
-from genre import epochs, index, runs, training
+from genre import epochs, index, inputs, plans, runs, training
 from genre.backend import keras
-from genre.command_line import CallError, DataError
+from genre.command_line import CallError, DataError, parameters
 
 import numpy as np
 import pytest
-from conftest import ARCHITECTURES, ROOT, call, one_line_error, write_pictures
+from conftest import ON_PICTURES, ROOT, call, one_line_error, write_pictures
 from PIL import Image
 
 
@@ -230,26 +230,27 @@ def test_init_from_copies_layers_of_one_name_and_shape(tmp_path):
 
 
 def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp_path):
-    assert training._reduced((128, 1292, 1), (40, 80)) == (40, 80)
-    assert training._reduced((12, 60, 1), (40, 80)) == (None, None)
-    assert training._reduced((128, 1292, 1), (None, 400)) == (None, 400)
+    assert plans._reduced((128, 1292, 1), (40, 80)) == (40, 80)
+    assert plans._reduced((12, 60, 1), (40, 80)) == (None, None)
+    assert plans._reduced((128, 1292, 1), (None, 400)) == (None, 400)
     args = arguments(tmp_path, "--epochs=1")
     args.largest_size = (6, 50)
-    info = runs.read(training.train(time_model.build_model, ["mel"], args)).info
+    info = runs.read(training.train(time_model.build_model, ["mel"], args)).info["inputs"][0]
     assert (info["image_size"], info["input_shape"]) == ("6xnative", [6, 20, 1])
-    exact = runs.read(train(tmp_path, "--epochs=1", "--image_size=24x30", "--run_name=exact")).info
+    exact = runs.read(train(tmp_path, "--epochs=1", "--image_size=24x30", "--run_name=exact")).info["inputs"][0]
     assert (exact["image_size"], exact["input_shape"]) == ("24x30", [24, 30, 1])
 
 
 def test_a_run_can_start_the_next_of_its_kind_layer_by_layer(tmp_path, capsys):
     images_path = write_pictures(tmp_path / "images" / "mel").parent
     args = ["--epochs=1", f"--images_path={images_path}", f"--models={tmp_path}"]
-    for name in ARCHITECTURES:
+    for name in ON_PICTURES:
         build_model = importlib.import_module(name).build_model
-        source = training.train(build_model, ["mel"], training._parser(build_model, {}).parse_args(args))
-        again = training._parser(build_model, {}).parse_args([*args, f"--init_from={source}", "--run_name=again"])
+        options = [*args, *["--weights=none"] * ("weights" in parameters(build_model))]
+        source = training.train(build_model, ["mel"], training._parser(build_model, {}).parse_args(options))
+        options += [f"--init_from={source}", "--run_name=again"]
         capsys.readouterr()
-        training.train(build_model, ["mel"], again)
+        training.train(build_model, ["mel"], training._parser(build_model, {}).parse_args(options))
         copied = capsys.readouterr().out.partition(" started from ")[0].splitlines()[-1].split(", ")
         assert copied == [layer.name for layer in runs.read(source).model.get_layer(name).layers if layer.weights]
 
@@ -266,7 +267,7 @@ def test_colour_pictures_train(tmp_path):
     folder = write_pictures(tmp_path / "images" / "mel", counts=[("train", 8), ("validation", 4)])
     for path in folder.glob("*/*/*.png"):
         Image.open(path).convert("RGB").save(path)
-    assert runs.read(train(tmp_path, "--epochs=1")).info["input_shape"] == [12, 20, 3]
+    assert runs.read(train(tmp_path, "--epochs=1")).info["inputs"][0]["input_shape"] == [12, 20, 3]
 
 
 @pytest.mark.parametrize("damage", ["history.csv", "settings.json"])
@@ -355,14 +356,15 @@ def test_several_features_are_stacked_and_a_song_is_rendered_as_its_stacked_pict
     options = ("--features=mel+chroma_stft", "--feature_weights=1,0.2", "--filter_frames=4", "--batch_size=4")
     call("time_model.py", f"--data={split_data}", f"--models={tmp_path}", "--epochs=1", *options)
     run = runs.read(tmp_path / "time_model" / "mel+chroma_stft")
-    assert run.info["input_shape"] == [16, 63, 2]
-    assert list(run.info["recipes"]) == ["mel", "chroma_stft"]
-    np.testing.assert_allclose(run.model.get_layer("weigh").scale, [1, 0.2])
-    folders = {feature: split_data / "images" / feature for feature in run.info["recipes"]}
-    pictures = training._load(folders, "test", run.classes, (16, 63), dict.fromkeys(folders))
+    (settings,) = run.info["inputs"]
+    assert settings["input_shape"] == [16, 63, 2]
+    assert list(settings["recipes"]) == ["mel", "chroma_stft"]
+    folders = {feature: split_data / "images" / feature for feature in settings["recipes"]}
+    parts = {f: inputs.load(folder, "test", run.classes, (16, 63)) for f, folder in folders.items()}
+    pictures = inputs.stack(parts)
     for picture, row in zip(pictures.x, pictures.rows, strict=True):
         (piece,) = run.pieces(split_data / "genres" / f"{row.track}.wav")
-        np.testing.assert_array_equal(run.render(piece), picture)
+        np.testing.assert_array_equal(run.render(piece)[0], picture)
     done = call("predict.py", split_data / "genres" / "low" / "low.00000.wav", f"--run={run.folder}")
     assert "low.00000.wav" in done.stdout
 

@@ -1,0 +1,147 @@
+"""The network around a script's `build_model`: from pictures to probabilities, with what never changes set apart."""
+
+from typing import NamedTuple
+
+from genre.backend import keras
+from genre.command_line import CallError
+
+import numpy as np
+
+MOST_KEPT = 2**31  # bytes of a frozen front's outputs that are kept in memory; beyond, they are computed every step
+
+
+class Network(NamedTuple):
+    """One network in the two halves that training sees, and whole; all share their layers."""
+
+    front: keras.Model | None  # pictures -> what `rest` takes; no training changes it; None where there is no such part
+    rest: keras.Model  # what `front` gives, or pictures -> float32 logits, for the loss
+    whole: keras.Model  # pictures -> probabilities, as it is saved
+
+
+def of_pictures(core, levels, weights, pieces):
+    """
+    Args:
+        core: a script's network, pictures of one input -> logits. pieces: pictures that it will be trained on.
+        levels: (mean, variance) of each channel, brought to 0 and 1 before the core; None for a core that takes 0..255.
+        weights: factors of the channels after that, [] for none.
+    """
+    pictures = x = keras.Input(core.input_shape[1:], name="pictures")
+    scale, offset = _scale(levels, weights)
+    if scale:
+        x = keras.layers.Rescaling(scale, offset, dtype="float32", name="standardise")(x)
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")
+    whole = keras.Model(pictures, probabilities(logits(core(x))))
+    front, rest = _split(core)
+    if front is None or 4 * pieces * np.prod(front.output_shape[1:]) > MOST_KEPT:
+        return Network(None, keras.Model(pictures, whole.get_layer("logits").output), whole)
+    kept = keras.Input(front.output_shape[1:], name="kept")
+    return Network(keras.Model(pictures, front(x)), keras.Model(kept, logits(rest(kept))), whole)
+
+
+def _scale(levels, weights):
+    """(factors, summands) of the channels; ([], []) where they stay as they are."""
+    if not levels:
+        return weights, [0.0] * len(weights)
+    mean, variance = (np.array(part) for part in levels)
+    factors = np.array(weights or [1.0]) / np.sqrt(variance)
+    return factors.tolist(), (-mean * factors).tolist()
+
+
+def of_runs(core, embeddings):
+    """
+    Args:
+        core: a script's network, embeddings -> logits. embeddings: those of its runs, pictures -> (columns,).
+    """
+    pictures, found = _frozen(embeddings)
+    logits = keras.layers.Activation("linear", dtype="float32", name="logits")
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")
+    kept = [keras.Input(x.shape[1:]) for x in found]
+    return Network(
+        keras.Model(pictures, _alone(found)),
+        keras.Model(_alone(kept), logits(core(kept))),
+        keras.Model(pictures, probabilities(logits(core(found)))),
+    )
+
+
+def joined(embeddings):
+    """One network from the pictures of all runs to their embeddings side by side, (columns,)."""
+    pictures, found = _frozen(embeddings)
+    return keras.Model(pictures, keras.layers.Concatenate()(found) if len(found) > 1 else found[0])
+
+
+def _frozen(embeddings):
+    """Inputs for the pictures of all runs, and the embeddings of those, each network under a name of its own."""
+    pictures, found = [], []
+    for number, network in enumerate(embeddings):
+        network.name, network.trainable = f"run_{number}", False
+        own = [keras.Input(x.shape[1:]) for x in network.inputs]
+        pictures += own
+        found.append(network(_alone(own)))
+    return _alone(pictures), found
+
+
+def _alone(tensors):
+    """What Keras expects of a network with one input: no list."""
+    return tensors if len(tensors) > 1 else tensors[0]
+
+
+def embedding(model, script):
+    """The network from a run's pictures to the input of its last layer, the logits: (columns,).
+
+    Args:
+        model: as it was saved by the run of `script`.
+    """
+    core = model.get_layer(script)
+    until_logits = keras.Model(core.input, core.layers[-1].input)
+
+    def call(layer, *args, **kwargs):
+        if layer.name in ("logits", "probabilities"):
+            return args[0]
+        return until_logits(*args) if layer is core else layer(*args, **kwargs)
+
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+
+
+def _split(core):
+    """(front, rest) of a network that begins with weights that no training changes; (None, core) of any other."""
+    front = []
+    for layer in core.layers:
+        if layer.trainable_variables or len(layer.variables) > len(layer.weights):  # the latter: random numbers
+            break
+        front.append(layer)
+    if not any(layer.weights for layer in front):
+        return None, core
+    try:
+        return keras.Model(core.input, front[-1].output), keras.Model(front[-1].output, core.output)
+    except ValueError:  # the rest needs more than that layer's output
+        return None, core
+
+
+def init_from(core, sources):
+    """Copy the weights of layers of the same name and shape from finished runs.
+
+    Args:
+        sources: [Run].
+
+    Returns:
+        {Run's folder: names of the layers copied}
+
+    Raises:
+        CallError: a run has no such layer.
+    """
+    copied, mine = {}, {layer.name: layer for layer in core.layers if layer.weights}
+    for source in sources:
+        theirs = [layer for layer in source.model.get_layer(source.info["script"]).layers if layer.weights]
+        fitting = [layer for layer in theirs if _shapes(layer) == _shapes(mine.get(layer.name))]
+        if not fitting:
+            has = ", ".join(f"{layer.name} {_shapes(layer)[0]}" for layer in theirs)
+            raise CallError(f"no layer of {source.folder} has the name and shape of one here; it has {has}")
+        for layer in fitting:
+            mine[layer.name].set_weights(layer.get_weights())
+        copied[source.folder] = [layer.name for layer in fitting]
+    return copied
+
+
+def _shapes(layer):
+    return layer and [tuple(weight.shape) for weight in layer.weights]

@@ -1,0 +1,216 @@
+"""What a training will do: its settings, which make two runs the same run, and its data, checked beforehand."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from genre import images, index, inputs, runs
+from genre.command_line import CallError, DataError, parameters
+
+
+class Source(NamedTuple):
+    """The pictures of one input of a network, of one feature or of several as channels: {feature: ...} each."""
+
+    folders: dict
+    image_size: tuple  # (bins, frames) that pictures are resized to, None to keep an axis
+    shapes: dict  # (bins, frames, channels) after that
+    alike: dict  # the shape that picture files must have, None for any
+
+    @property
+    def shape(self):
+        """(bins, frames, channels) of all features together."""
+        shapes = list(self.shapes.values())
+        return (*shapes[0][:2], sum(shape[2] for shape in shapes))
+
+    def load(self, subset, classes):
+        """As `inputs.load`. Pictures that are only to be tested on may be of any size."""
+        fitted = subset != "test"
+        return inputs.stack(
+            {
+                f: inputs.load(
+                    folder, subset, classes, self.image_size, self.shapes[f], self.alike[f] if fitted else None
+                )
+                for f, folder in self.folders.items()
+            }
+        )
+
+
+@dataclasses.dataclass
+class Plan:
+    """One training. `settings` is what makes two runs the same run."""
+
+    build_model: callable
+    args: object
+    settings: dict
+    sources: list  # of the network's inputs
+    bases: list  # the runs whose embeddings it takes, [] where it takes pictures
+    target: Path  # of the run
+
+    @property
+    def title(self):
+        return f"{self.settings['script']}, {self.settings['feature']}"
+
+    @property
+    def folders(self):
+        """{feature: folder} of all sources."""
+        return {feature: folder for source in self.sources for feature, folder in source.folders.items()}
+
+    @property
+    def hyperparameters(self):
+        return {name: getattr(self.args, name) for name in parameters(self.build_model)}
+
+    def load(self, subset):
+        """Pictures of one subset, None where it has none."""
+        parts = [source.load(subset, self.settings["classes"]) for source in self.sources]
+        return parts[0] if len(parts) == 1 else inputs.align({str(n): part for n, part in enumerate(parts)})
+
+
+def of_pictures(build_model, features, args, training):
+    """The plan to train on one feature, or on several that are stacked as channels.
+
+    Args:
+        training: {option: value} of the settings that steer the training.
+    """
+    folders = _folders(features, args)
+    native = {feature: inputs.first_shape(folder) for feature, folder in folders.items()}
+    image_size = args.image_size or _reduced(native[features[0]], args.largest_size)
+    if len(features) > 1:  # of one size, so that they can be stacked
+        image_size = tuple(side or first for side, first in zip(image_size, native[features[0]], strict=False))
+    exact = args.image_size or len(features) > 1
+    alike = dict.fromkeys(features) if exact else native  # pictures that nobody asked to resize must be of one size
+    source = _source(folders, native, image_size, alike)
+    settings = {
+        "feature": "+".join(features),
+        "image_size": images.size_text(image_size),
+        "input_shape": source.shape,
+        "feature_weights": _channel_weights(args.feature_weights, native),
+        "recipes": {feature: _as_dict(index.read_recipe(folder)) for feature, folder in folders.items()},
+    }
+    return _plan(build_model, args, [source], [], {"inputs": [settings], "training": training})
+
+
+def of_runs(build_model, paths, args, training):
+    """The plan to train on the embeddings of finished runs, of the very pictures and the split they were trained on.
+
+    Raises:
+        CallError: a run is of other pictures or another split; what it learned would leak.
+    """
+    bases = [runs.read(path) for path in paths]
+    sources = []
+    for base in bases:
+        own = [_source_of(settings, args) for settings in base.info["inputs"]]
+        if base.info["index_fingerprint"] != _fingerprint(own):
+            raise CallError(
+                f"{base.folder} was trained on other pictures or another split than those in {_images_path(args)}; "
+                f"train it on these, or name its own ({Path(base.info['images_path']).parent}) with --images_path"
+            )
+        sources += own
+    settings = {"inputs": [settings for base in bases for settings in base.info["inputs"]], "training": training}
+    settings["runs"] = {str(base.folder): _weights_hash(base.folder) for base in bases}
+    return _plan(build_model, args, sources, bases, settings)
+
+
+def _plan(build_model, args, sources, bases, settings):
+    folders = {feature: folder for source in sources for feature, folder in source.folders.items()}
+    pieces = {feature: _pieces(folder) for feature, folder in folders.items()}
+    _same(pieces, "pieces")
+    script = Path(sys.modules[build_model.__module__].__file__).stem
+    feature = "+".join(folders)
+    settings = {
+        "script": script,
+        "feature": feature,
+        "hyperparameters": {name: getattr(args, name) for name in parameters(build_model)},
+        "seed": args.seed,
+        "classes": _same({f: inputs.class_list(folder) for f, folder in folders.items()}, "classes"),
+        "index_fingerprint": _fingerprint(sources),
+    } | settings
+    settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
+    return Plan(build_model, args, settings, sources, bases, Path(args.models, script, feature, args.run_name))
+
+
+def _images_path(args):
+    return Path(args.images_path or Path(args.data, "images"))
+
+
+def _folders(features, args):
+    return {feature: inputs.feature_folder(_images_path(args), feature) for feature in features}
+
+
+def _source(folders, native, image_size, alike):
+    shapes = {f: (image_size[0] or shape[0], image_size[1] or shape[1], shape[2]) for f, shape in native.items()}
+    return Source(folders, image_size, shapes, alike)
+
+
+def _source_of(settings, args):
+    """The source that a finished run's input was trained on, from its settings."""
+    folders = _folders(settings["recipes"], args)
+    bins, frames, _ = settings["input_shape"]
+    native = {feature: (bins, frames, inputs.first_shape(folder)[2]) for feature, folder in folders.items()}
+    return _source(folders, native, images.parse_size(settings["image_size"]), dict.fromkeys(folders))
+
+
+def _as_dict(recipe):
+    return recipe and dataclasses.asdict(recipe)
+
+
+def _pieces(folder):
+    recipe = index.read_recipe(folder)
+    return recipe and (recipe.seconds, recipe.overlap)
+
+
+def _same(of_feature, what):
+    """The value that all features share. Raises: DataError: they differ."""
+    (first, value), *others = of_feature.items()
+    for feature, other in others:
+        if other != value:
+            raise DataError(f"the {what} of {first} and {feature} differ, {value} and {other}; make both in one call")
+    return value
+
+
+def _fingerprint(sources):
+    folders = dict.fromkeys(folder for source in sources for folder in source.folders.values())
+    return index.fingerprint((f, row) for f in folders for s in index.SUBSETS for row in index.subset_rows(f, s))
+
+
+def _weights_hash(folder):
+    try:
+        with open(folder / runs.MODEL, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"{folder / runs.MODEL} cannot be read ({error.strerror}); train the run again") from None
+
+
+def _channel_weights(of_features, shapes):
+    """A factor for each channel of the stacked features; [] where all are 1."""
+    if not of_features:
+        return []
+    if len(of_features) != len(shapes):
+        raise CallError(f"--feature_weights has {len(of_features)} numbers for {len(shapes)} features")
+    return [weight for weight, shape in zip(of_features, shapes.values(), strict=True) for _ in range(shape[2])]
+
+
+def _reduced(shape, largest):
+    """The size of pictures that are kept as they are up to the `largest` size."""
+    return tuple(most if most and side > most else None for side, most in zip(shape[:2], largest, strict=True))
+
+
+def refuse_other(wanted, there, where):
+    """Raise if two settings differ, naming both sides."""
+    flat, other = _flat(wanted), _flat({key: there.get(key) for key in wanted})
+    changed = [key for key in flat.keys() | other.keys() if flat.get(key) != other.get(key)]
+    if changed:
+        shown = ", ".join(f"{key[-1]} {other.get(key)} there, {flat.get(key)} now" for key in sorted(changed)[:4])
+        raise CallError(f"{where} has other settings ({shown}); --overwrite replaces it, --run_name=NAME keeps both")
+
+
+def _flat(settings, path=()):
+    """{("training", "epochs"): 30} of {"training": {"epochs": 30}}; of a list of dicts its numbers are in the path"""
+    flat = {}
+    for key, value in settings.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            value = {str(number): part for number, part in enumerate(value)}
+        flat |= _flat(value, (*path, key)) if isinstance(value, dict) else {(*path, key): value}
+    return flat
