@@ -3,18 +3,17 @@
 import importlib
 import inspect
 import json
-import re
 import subprocess
 import sys
 
-from genre import images, training
+from genre import estimators, images, layers, networks, plans
 from genre.backend import keras
 from genre.command_line import parameters
 from genre.recipe import Recipe
 
 import numpy as np
 import pytest
-from conftest import ARCHITECTURES, ROOT, SELF_SUFFICIENT
+from conftest import ARCHITECTURES, ON_PICTURES, ON_RUNS, ROOT, SELF_SUFFICIENT, main_keywords
 
 SHORT = 3.0  # s; the bins of a real picture, fewer frames
 MOST_BINS = 400  # of the 1025 of stft, on which a dense layer behind a convolution takes gigabytes
@@ -27,7 +26,10 @@ LARGEST = 30_000_000  # parameters that a default may have
 
 
 def build(name, *arguments, **hyperparameters):
-    return importlib.import_module(name).build_model(*arguments, **hyperparameters)
+    """Build with defaults but for published weights, which no test has."""
+    build_model = importlib.import_module(name).build_model
+    offline = {"weights": "none"} if "weights" in parameters(build_model) else {}
+    return build_model(*arguments, **offline | hyperparameters)
 
 
 def without_dropout(name):
@@ -43,13 +45,11 @@ def default_shape(name, feature):
     """(bins, frames, 1) of the pictures of 30 s that a script trains on unless told otherwise."""
     recipe = Recipe.of(feature)
     native = images.render(np.zeros(round(recipe.seconds * recipe.sr), np.float32), recipe).shape
-    last = (ROOT / f"{name}.py").read_text(encoding="utf-8").rstrip().splitlines()[-1]
-    largest = re.search('largest_size="(.*?)"', last)
-    reduced = training._reduced(native, images.parse_size(largest[1] if largest else "native"))
+    reduced = plans._reduced(native, images.parse_size(main_keywords(name).get("largest_size", "native")))
     return (*(side or whole for side, whole in zip(reduced, native, strict=True)), 1)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ON_PICTURES)
 @pytest.mark.parametrize("shape", [*sorted(SHAPES), (12, 20, 3), (5, 3, 1), (1, 1, 1)], ids=str)
 def test_it_builds_for_any_shape_and_number_of_classes_and_ends_in_logits(name, shape):
     for classes in (2, 11):
@@ -60,7 +60,7 @@ def test_it_builds_for_any_shape_and_number_of_classes_and_ends_in_logits(name, 
         )
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", ON_PICTURES)
 def test_its_defaults_stay_buildable_for_real_pictures(name):
     for feature in SELF_SUFFICIENT:
         assert build(name, default_shape(name, feature), 10).count_params() < LARGEST, feature
@@ -80,7 +80,7 @@ def test_it_says_what_it_is_and_every_parameter_what_it_does(name):
 def test_all_train_a_step_are_saved_and_predict_the_same_in_a_fresh_process(tmp_path):
     rng = np.random.default_rng(0)
     expected = {}
-    for name in ARCHITECTURES:
+    for name in ON_PICTURES:
         for shape in (min(SHAPES), (128, 130, 1), max(SHAPES)):
             keras.utils.set_random_seed(0)
             core = build(name, shape, 3)
@@ -113,7 +113,43 @@ print(json.dumps({stem: probabilities.numpy().tolist() for stem, probabilities i
 """
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_all_give_the_same_in_onnx_in_a_fresh_process_without_keras(tmp_path):
+    expected, rng = {}, np.random.default_rng(0)
+    for name in ARCHITECTURES:
+        shapes = [(12, 20, 1)] if name in ON_PICTURES else [(40,), (7,)]
+        core = build(name, shapes[0] if name in ON_PICTURES else {"a": shapes[0], "b": shapes[1]}, 3)
+        if not isinstance(core, keras.Model):
+            continue
+        if name in ON_PICTURES:
+            model = networks.of_pictures(core, ([100.0], [900.0]), [0.5], pieces=0).whole
+        else:
+            model = classifier(core)
+        x = [rng.integers(0, 256, (2, *shape)).astype(np.float32) for shape in shapes]
+        expected[name] = model(x if len(x) > 1 else x[0], training=False).numpy().tolist()
+        model.export(tmp_path / f"{name}.onnx", format="onnx", verbose=False)
+        np.savez(tmp_path / f"{name}.npz", *x)
+    fresh = subprocess.run([sys.executable, "-c", RUN_ONNX, str(tmp_path)], capture_output=True, text=True)
+    assert fresh.returncode == 0, fresh.stderr
+    found = json.loads(fresh.stdout)
+    assert found.keys() == expected.keys()
+    for name, probabilities in found.items():
+        np.testing.assert_allclose(probabilities, expected[name], atol=1e-4, err_msg=name)
+
+
+RUN_ONNX = """
+import json, pathlib, sys
+import numpy as np, onnxruntime
+found = {}
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
+    session, x = onnxruntime.InferenceSession(path), np.load(path.with_suffix(".npz"))
+    names = [value.name for value in session.get_inputs()]
+    found[path.stem] = session.run(None, dict(zip(names, x.values(), strict=True)))[0].tolist()
+assert "keras" not in sys.modules
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("name", ON_PICTURES)
 def test_it_overfits_16_pictures_with_structure(name):
     """Each class has a tone of its own height and a beat of its own tempo, at random places, in noise."""
     keras.utils.set_random_seed(0)
@@ -122,14 +158,37 @@ def test_it_overfits_16_pictures_with_structure(name):
     for picture, label in zip(x, y, strict=True):
         picture[4 + 7 * label + rng.integers(3)] += 2
         picture[:, rng.integers(4) :: 4 + 3 * label] += 2
+    if not main_keywords(name).get("standardise", True):
+        x = np.clip(60 + 60 * x, 0, 255)
     core = build(name, x.shape[1:], 4, **without_dropout(name))
-    core.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    steps = keras.optimizers.Adam(3 * main_keywords(name).get("learning_rate", 1e-3))
+    core.compile(steps, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     for _ in range(10):
         core.fit(x, y, batch_size=16, epochs=10, verbose=0)
         accuracy = (core(x, training=False).numpy().argmax(axis=1) == y).mean()
         if accuracy > 0.95:
             break
     assert accuracy > 0.95
+
+
+@pytest.mark.parametrize("name", ON_RUNS)
+def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
+    rng = np.random.default_rng(0)
+    y = np.arange(48) % 4
+    x = [rng.normal(size=(48, columns)).astype(np.float32) + 3 * np.eye(4, columns)[y] for columns in (40, 7)]
+    model = build(name, {"a": (40,), "b": (7,)}, 4, **without_dropout(name))
+    if isinstance(model, keras.Model):
+        layers.adapt(model, x)
+        model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, y, epochs=60, verbose=0)
+        assert model.output_shape == (None, 4)
+        predicted = model(x, training=False).numpy()
+    else:
+        tracks, x = np.arange(48).astype(str), np.concatenate(x, axis=1)
+        predicted = estimators.fit(model, x, y, tracks, np.arange(48) >= 24, seed=0)[0].predict_proba(x)
+        np.testing.assert_allclose(predicted.sum(axis=1), 1, atol=1e-6)
+    assert predicted.shape == (48, 4)
+    assert (predicted.argmax(axis=1) == y).mean() > 0.95
 
 
 @pytest.mark.parametrize(
@@ -158,9 +217,29 @@ def test_it_overfits_16_pictures_with_structure(name):
         ("three_layer_cnn_model", (217, 334, 3), 10, {}, 947_614),
         ("three_layer_cnn_model", (288, 432, 3), 10, {}, 1_627_550),
         ("four_layer_cnn_model", (271, 781, 3), 10, {}, 21_946_186),
+        ("vgg16_model", (217, 334, 3), 10, {}, 30_510_794),
+        ("vgg16_model", (288, 432, 3), 10, {}, 45_453_002),
+        ("vgg16_model", (271, 781, 3), 10, {}, 65_113_802),
         # without the 110 of its sigmoid layer, with the 4 of batch normalisation for each filter
         ("fcn_model", (96, 1366, 1), 10, {}, 17_277_432 - 110 + 4 * (128 + 384 + 768 + 2048)),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
     assert build(name, shape, classes, **hyperparameters).count_params() == parameters
+
+
+def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
+    maps = {"time": (10_592,), "frequency": (6_848,)}
+    for shapes, pca, expected in (
+        (maps, True, 245_574),
+        ({"time": (3_531,), "frequency": (3_424,)}, False, 1_821_254),  # every third and every second map
+        ({"time": (13_728,), "frequency": (9_120,)}, False, 5_889_862),
+    ):
+        model = build("pca_hybrid_model", shapes, 10, pca=pca)
+        assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == expected
+
+
+@pytest.mark.parametrize(("trainable_layers", "expected"), [(8, 43_717_514), (4, 37_817_738)])
+def test_vgg16_trains_its_last_layers(trainable_layers, expected):
+    model = build("vgg16_model", (288, 432, 3), 10, trainable_layers=trainable_layers)
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == expected
