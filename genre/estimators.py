@@ -1,0 +1,109 @@
+"""scikit-learn estimators: fitted without leaking tracks, given probabilities, kept without pickle."""
+
+import warnings
+
+from genre import files
+from genre.command_line import DataError
+
+import numpy as np
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+FOLDS = 5  # at most
+TRUSTED = [  # the types beyond skops's own list that `load` lets in; what holds another is not loaded
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+]
+
+
+def folds(y, groups, scored, seed):
+    """Cross-validation that only asks for rows which the network behind the embeddings was not trained on.
+
+    Args:
+        y, groups: (rows,), the group being the artist where known, else the track.
+        scored: bool (rows,), those that are held out in turn; the others are always fitted on.
+
+    Returns:
+        [(rows to fit on, rows held out)], all pieces of a group on the same side
+
+    Raises:
+        DataError: there are not enough tracks.
+    """
+    rows = np.flatnonzero(scored)
+    most = max(len(set(groups[rows][y[rows] == label])) for label in set(y[rows]))
+    count = len(set(groups[rows]))
+    if most > 1:
+        splitter = StratifiedGroupKFold(min(FOLDS, most), shuffle=True, random_state=seed)
+    elif count > 1:
+        splitter = GroupKFold(min(FOLDS, count))
+    else:
+        raise DataError("cross-validation needs two validation tracks (of two artists, where known); split again")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of genres with fewer groups than folds
+        held = [rows[held] for _, held in splitter.split(rows, y[rows], groups[rows])]
+    found = [(np.setdiff1d(np.arange(len(y)), part), part) for part in held if len(part)]
+    found = [(fitted, part) for fitted, part in found if len(set(y[fitted])) > 1]
+    if not found:
+        raise DataError("cross-validation needs two training tracks of two genres each; split again")
+    return found
+
+
+def fit(search, x, y, groups, validation, seed):
+    """Choose hyperparameters by cross-validation, then fit with probabilities.
+
+    Args:
+        search: an unfitted GridSearchCV. x: (rows, columns). y, groups, seed: as for `folds`.
+        validation: bool (rows,), those of the validation subset; the others are of train.
+
+    Returns:
+        estimator: fitted on all rows, with `predict_proba`.
+        probabilities: (validation rows, classes) by the same estimator fitted on train alone. In cross-validation it
+            knows other validation tracks, often by the artists of those held out: an advantage no other run has.
+        search: the fitted search.
+    """
+    over_validation = folds(y, groups, validation, seed)
+    x_train, y_train, groups_train = x[~validation], y[~validation], groups[~validation]
+    over_train = folds(y_train, groups_train, np.ones(len(y_train), bool), seed)
+    with parallel_config("threading"):
+        search = search.set_params(cv=over_validation, refit=False, n_jobs=-1).fit(x, y)
+        chosen = search.estimator.set_params(**search.best_params_)
+        estimator = _calibrated(chosen, over_validation).fit(x, y)
+        on_train = _calibrated(chosen, over_train).fit(x_train, y_train)
+    return estimator, on_train.predict_proba(x[validation]), search
+
+
+def _calibrated(estimator, folds):
+    """The way scikit-learn names since it gave up SVC(probability=True)."""
+    return CalibratedClassifierCV(clone(estimator), cv=folds)
+
+
+def write_search(search, path):
+    """Write a finished search as CSV: a row for each combination, the best first."""
+    found = search.cv_results_
+    lines = [[*(name.rpartition("__")[2] for name in search.param_grid), "accuracy", "standard_deviation"]]
+    for i in np.argsort(found["rank_test_score"], kind="stable"):
+        scores = (f"{found[key][i]:.6f}" for key in ("mean_test_score", "std_test_score"))
+        lines.append([*found["params"][i].values(), *scores])
+    files.write_csv(path, lines)
+
+
+def save(estimator, path):
+    import skops.io
+
+    with files.whole_file(path) as temporary:
+        skops.io.dump(estimator, temporary)
+
+
+def load(path):
+    """
+    Raises:
+        DataError: damaged, or it holds a type that is not trusted.
+    """
+    import skops.io
+
+    try:
+        return skops.io.load(path, trusted=TRUSTED)
+    except Exception as error:  # whatever skops raises for a file that is damaged, foreign or not trusted
+        raise DataError(f"{path} cannot be loaded ({str(error).splitlines()[0]}); train the run again") from None

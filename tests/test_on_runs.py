@@ -1,0 +1,119 @@
+"""Scripts that build on finished runs: VGG16 + SVM and the PCA hybrid, through the public commands."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+
+from genre import inputs, runs
+
+import numpy as np
+import pytest
+from conftest import ROOT, call, one_line_error
+
+SVM = ("vgg16_svm_model.py", "--C=1,10", "--gamma=0.001,0.01")
+
+
+@pytest.fixture(scope="module")
+def models(split_data, tmp_path_factory):
+    """A folder with finished runs: time, frequency, an SVM on frequency and a hybrid of both."""
+    models = tmp_path_factory.mktemp("models")
+    common = (f"--data={split_data}", f"--models={models}")
+    call("time_model.py", *common, "--epochs=1", "--filter_frames=4", "--image_size=16x40")
+    call("frequency_model.py", *common, "--epochs=4", "--filter_bins=4", "--learning_rate=0.01")
+    call(*SVM, *common, f"--run={models / 'frequency_model' / 'mel'}")
+    call("pca_hybrid_model.py", *common, "--epochs=3", "--components=5,700")
+    return models
+
+
+@pytest.mark.parametrize("name", ["vgg16_svm_model", "pca_hybrid_model"])
+def test_a_run_on_runs_predicts_songs_like_any_run_without_the_runs_it_was_built_on(models, split_data, tmp_path, name):
+    shutil.copytree(models / name, tmp_path / name)  # alone
+    songs = split_data / "genres" / "low"
+    done = call("predict.py", songs, f"--run={tmp_path / name / 'mel'}", f"--csv={tmp_path / 'out.csv'}")
+    assert done.stdout.count(".wav") == 6
+    with open(tmp_path / "out.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sum(float(rows[0][genre]) for genre in ("high", "low", "noise")) == pytest.approx(1, abs=1e-5)
+    assert sum(row["prediction"] == "low" for row in rows) > 3
+
+
+@pytest.mark.parametrize("name", ["vgg16_svm_model", "pca_hybrid_model"])
+def test_its_predictions_are_repeated_in_a_fresh_process(models, split_data, tmp_path, name):
+    run = runs.read(models / name / "mel")
+    pictures = inputs.load(split_data / "images" / "mel", "test", run.classes)
+    sizes = [settings["input_shape"] for settings in run.info["inputs"]]
+    rendered = [run.render(next(run.pieces(split_data / "genres" / f"{row.track}.wav"))) for row in pictures.rows]
+    of_inputs = [np.stack(of_input) for of_input in zip(*rendered, strict=True)]
+    assert [list(of_input.shape[1:]) for of_input in of_inputs] == sizes
+    np.savez(tmp_path / "pictures.npz", *of_inputs)
+    code = (
+        "import json, sys; import numpy as np; from genre import runs; found = np.load(sys.argv[2]);"
+        "print(json.dumps(runs.read(sys.argv[1]).predict([found[name] for name in found]).tolist()))"
+    )
+    fresh = subprocess.run(
+        [sys.executable, "-c", code, run.folder, tmp_path / "pictures.npz"], cwd=ROOT, capture_output=True, check=True
+    )
+    with open(run.folder / "predictions.csv", newline="") as file:
+        written = {row["track"]: [float(row[c]) for c in run.classes] for row in csv.DictReader(file)}
+    np.testing.assert_allclose(json.loads(fresh.stdout), [written[row.track] for row in pictures.rows], atol=2e-6)
+
+
+def test_the_search_is_written_and_validation_is_scored_by_a_machine_that_never_saw_it(models):
+    run = models / "vgg16_svm_model" / "mel"
+    with open(run / "search.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert [float(row["accuracy"]) for row in rows] == sorted((float(row["accuracy"]) for row in rows), reverse=True)
+    info = runs.read(run).info
+    assert info["chosen"] == {"svc__C": float(rows[0]["C"]), "svc__gamma": float(rows[0]["gamma"])}
+    assert (info["fitted_on"], info["validation_scored_on"]) == (["train", "validation"], ["train"])
+    assert list(info["runs"]) == [str(models / "frequency_model" / "mel")]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "confusion_matrix.csv",
+        "confusion_matrix.png",
+        "metrics.json",
+        "model.keras",
+        "model.skops",
+        "model.weights.h5",
+        "predictions.csv",
+        "run.json",
+        "search.csv",
+    ]
+
+
+def test_what_it_was_built_on_is_part_of_its_settings(models, split_data, tmp_path):
+    shutil.copytree(models / "frequency_model", tmp_path / "frequency_model")
+    common = (f"--data={split_data}", f"--models={tmp_path}", f"--run={tmp_path / 'frequency_model' / 'mel'}")
+    call(*SVM, *common)
+    assert "is finished already" in call(*SVM, *common).stdout
+    call("frequency_model.py", *common[:2], "--epochs=1", "--filter_bins=4", "--overwrite")
+    assert "vgg16_svm_model/mel has other settings" in one_line_error(*SVM, *common, code=2).replace("\\", "/")
+
+
+def test_a_run_of_another_split_is_refused_as_its_training_tracks_would_leak(models, split_data, tmp_path):
+    shutil.copytree(split_data / "dataset", tmp_path / "dataset")
+    call("split_dataset.py", f"--data={tmp_path}", "--fractions=0.5,0.25,0.25", "--seed=1")
+    for script in ("vgg16_svm_model.py", "pca_hybrid_model.py"):
+        options = (f"--data={tmp_path}", f"--models={tmp_path}", f"--run={models / 'frequency_model' / 'mel'}")
+        error = one_line_error(script, *options, code=2)
+        assert "was trained on other pictures or another split than those in" in error
+
+
+def test_a_missing_run_is_one_line_that_says_so(split_data, tmp_path):
+    error = one_line_error("pca_hybrid_model.py", f"--data={split_data}", f"--models={tmp_path}", code=2)
+    assert "no run at" in error and "time_model" in error
+
+
+def test_a_model_file_that_holds_anything_else_is_not_loaded(models, split_data, tmp_path):
+    import skops.io
+    from sklearn.preprocessing import FunctionTransformer
+
+    run = shutil.copytree(models / "vgg16_svm_model" / "mel", tmp_path / "run")
+    skops.io.dump(FunctionTransformer(subprocess.getoutput), run / "model.skops")
+    song = split_data / "genres" / "low" / "low.00000.wav"
+    error = one_line_error("predict.py", song, f"--run={run}", code=1)
+    assert "model.skops cannot be loaded" in error and "getoutput" in error
+    (run / "model.skops").write_bytes(b"damaged")
+    assert "model.skops cannot be loaded" in one_line_error("predict.py", song, f"--run={run}", code=1)
