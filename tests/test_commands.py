@@ -5,13 +5,25 @@ import re
 import shlex
 
 from genre import images
+from genre.command_line import parameters
 from genre.features import FEATURES
 from genre.recipe import Recipe
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import ARCHITECTURES, ROOT, SELF_SUFFICIENT, call, sine, write_pictures, write_songs
+from conftest import (
+    ARCHITECTURES,
+    ON_PICTURES,
+    ON_RUNS,
+    ROOT,
+    SELF_SUFFICIENT,
+    call,
+    main_keywords,
+    sine,
+    write_pictures,
+    write_songs,
+)
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
@@ -28,13 +40,23 @@ def workspace(tmp_path):
     return tmp_path
 
 
+def quick(script):
+    """Options that make a training short and need no network."""
+    options = {"weights": "--weights=none", "C": "--C=1,10", "gamma": "--gamma=0.001,0.01"}
+    own = parameters(importlib.import_module(script).build_model)
+    trained = [] if main_keywords(script).get("estimator") else ["--epochs=1"]
+    return trained + [option for name, option in options.items() if name in own]
+
+
 def test_every_command_of_the_readme_does_what_it_says(workspace):
     assert len(COMMANDS) > 10
     for command in COMMANDS:
         python, *words = shlex.split(command)
         assert python == "python"
         words = [re.sub("--epochs=.*", "--epochs=1", word) for word in words]
-        words += ["--epochs=1"] * (words[0].removesuffix(".py") in ARCHITECTURES and "--epochs=1" not in words)
+        script = words[0].removesuffix(".py")
+        if script in ARCHITECTURES:
+            words += [option for option in quick(script) if option not in words]
         done = call(*words, cwd=workspace)
         written = re.findall(r"^wrote (.*)", done.stdout, re.MULTILINE)
         assert written or "song.mp3" in words, command  # every command but a prediction without --csv writes
@@ -64,13 +86,13 @@ def test_the_readme_names_every_feature_with_its_size():
 
 
 def test_the_readme_names_every_architecture_with_its_size_and_parameters():
-    from test_architectures import default_shape
+    from test_architectures import build, default_shape
 
     row = r"^\| `(\w+)\.py` \|.*\| (\d+) x (\d+) \| ([\d,]+) \|$"
     rows = {name: (size, count) for name, *size, count in re.findall(row, README, re.MULTILINE)}
-    assert sorted(rows) == ARCHITECTURES
+    assert sorted(rows) == ON_PICTURES
+    assert all(f"| `{name}.py` |" in README for name in ON_RUNS)
     for name, (size, count) in rows.items():
         shape = default_shape(name, "mel")
         assert size == [str(side) for side in shape[:2]]
-        core = importlib.import_module(name).build_model(shape, 10)
-        assert core.count_params() == int(count.replace(",", "")), name
+        assert build(name, shape, 10).count_params() == int(count.replace(",", "")), name
