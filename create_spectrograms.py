@@ -1,8 +1,9 @@
-"""Turn a folder of genre folders with songs into spectrogram PNG folders.
+"""Turn a folder of genre folders with songs, or a published data set, into spectrogram PNG folders.
 
     python create_spectrograms.py --features=mel,chroma_stft
     python create_spectrograms.py --audio_files_path=my_music --dataset_path=data/dataset --seconds=10 --overlap=0.5
     python create_spectrograms.py --preset=fma_cnn --features=cqt,mel
+    python create_spectrograms.py --dataset=gtzan
 
 A file that cannot be used is skipped and named at the end. Run again after adding songs: finished pictures are kept.
 """
@@ -13,7 +14,7 @@ import time
 import warnings
 from pathlib import Path
 
-from genre import features, files, images, index, skipped, variants, workers
+from genre import datasets, features, files, images, index, skipped, variants, workers
 from genre.command_line import (
     BAD_DATA,
     CallError,
@@ -28,7 +29,6 @@ from genre.command_line import (
     run,
     share,
 )
-from genre.datasets import folder
 from genre.recipe import PRESETS, SECONDS, Recipe, transform_defaults
 from genre.rendering import make_pictures
 
@@ -43,10 +43,10 @@ def main():
     workers.check_options(args)
     recipes = _recipes(args)
     wanted = variants.parse(args.pitch_shift, args.time_stretch)
-    audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
-    audio_path = audio_path.absolute() if args.scheduler else audio_path  # for workers that run in another folder
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
-    tracks = folder.tracks(audio_path)
+    tracks, audio_path, left_out = datasets.listed(
+        args.dataset, args.audio_files_path, args.data, absolute=bool(args.scheduler)
+    )
     _try(recipes, args.colormap)
     with contextlib.ExitStack() as locks:
         for feature in sorted(recipes):
@@ -57,7 +57,7 @@ def main():
         wanted = _with_those_there(wanted, known)
         if args.colormap and any(known.values()):
             print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")
-        for line in folder.left_out(audio_path, tracks):
+        for line in left_out:
             print("left out:", line)
         started = time.monotonic()
         rows, unused = _make_all(tracks, recipes, wanted, dataset_path, known, args)
@@ -74,8 +74,7 @@ def main():
 def _parser():
     parser = Parser(__doc__)
     parser.add_argument("--features", default="mel", help=f"comma list of {', '.join(features.FEATURES)}")
-    parser.add_argument("--data", default="data", help="folder that holds genres/, dataset/ and images/")
-    parser.add_argument("--audio_files_path", metavar="FOLDER", help="folder of genre folders, if not <data>/genres")
+    datasets.add_options(parser)
     parser.add_argument("--dataset_path", metavar="FOLDER", help="where <feature>/<genre>/ goes, if not <data>/dataset")
     parser.add_argument("--preset", type=one_of(PRESETS), help=f"settings of an earlier project: {', '.join(PRESETS)}")
     parser.add_argument("--seconds", type=positive_float, help=f"length of a piece in s (default: {SECONDS:g})")
@@ -234,7 +233,7 @@ def _make_all(tracks, recipes, wanted, dataset_path, known, args):
             if not reasons and made == before:  # nothing was done, so what was said of it then still holds
                 reasons = said.get(str(track.path), [])
             done.add(track.id)
-            unused += [(track, reason) for reason in reasons]
+            unused += [(track, f"{reason}; known: {track.fault}" if track.fault else reason) for reason in reasons]
             for feature in recipes:
                 rows[feature] += made[feature]
             perhaps_save()

@@ -9,9 +9,8 @@ A file that cannot be used is skipped and named at the end. Run again after addi
 import time
 from pathlib import Path
 
-from genre import files, index, skipped, statistics, workers
+from genre import datasets, files, index, skipped, statistics, workers
 from genre.command_line import BAD_DATA, DataError, Parser, run
-from genre.datasets import folder
 
 import numpy as np
 
@@ -19,13 +18,13 @@ import numpy as np
 def main():
     args = _parser().parse_args()
     workers.check_options(args)
-    audio_path = Path(args.audio_files_path or Path(args.data, "genres"))
-    audio_path = audio_path.absolute() if args.scheduler else audio_path  # for workers that run in another folder
     target = Path(args.statistics_path or Path(args.data, "statistics"))
-    tracks = folder.tracks(audio_path)
+    tracks, audio_path, left_out = datasets.listed(
+        args.dataset, args.audio_files_path, args.data, absolute=bool(args.scheduler)
+    )
     with files.alone_in(target):
         known = _prepare(target, tracks, args.overwrite)
-        for line in folder.left_out(audio_path, tracks):
+        for line in left_out:
             print("left out:", line)
         started = time.monotonic()
         made, computed, unused = _make_all(tracks, known, target, args)
@@ -44,8 +43,7 @@ def main():
 
 def _parser():
     parser = Parser(__doc__)
-    parser.add_argument("--data", default="data", help="folder that holds genres/ and statistics/")
-    parser.add_argument("--audio_files_path", metavar="FOLDER", help="folder of genre folders, if not <data>/genres")
+    datasets.add_options(parser)
     parser.add_argument("--statistics_path", metavar="FOLDER", help="where it goes, if not <data>/statistics")
     workers.add_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="compute everything anew")

@@ -1,6 +1,7 @@
 """One track -> its pictures, of every feature, piece and variant, from one decoding."""
 
 import collections
+import dataclasses
 from pathlib import Path
 
 from genre import audio, images, index
@@ -33,7 +34,8 @@ def make_pictures(track, known, recipes, variants, dataset_path, colormap=None):
     try:
         audio_hash = audio.content_hash(track.path)
         for feature in recipes:
-            rows[feature] = _up_to_date(known.get(feature, ()), audio_hash, dataset_path / feature, variants)
+            kept = _up_to_date(known.get(feature, ()), audio_hash, dataset_path / feature, variants)
+            rows[feature] = [dataclasses.replace(row, **_said_of(track)) for row in kept]
         missing = {feature: _missing(rows[feature], variants) for feature in recipes}
         if any(missing.values()):
             _render(track, audio_hash, recipes, missing, dataset_path, colormap, rows, silent)
@@ -111,15 +113,17 @@ def _row(track, file, start, seconds, variant, audio_hash):
     return index.Row(
         file=file,
         track=track.id,
-        labels=track.labels,
         start=round(start, 3),
         seconds=round(seconds, 3),
         variant=variant.name,
-        artist=track.artist,
-        album=track.album,
-        subset=track.subset,
         audio_hash=audio_hash,
+        **_said_of(track),
     )
+
+
+def _said_of(track):
+    """What the data set says of a track; another list may say something else of the same pictures."""
+    return {name: getattr(track, name) for name in ("labels", "artist", "album", "subset")}
 
 
 def _remove_others(dataset_path, known, rows):

@@ -1,6 +1,7 @@
 """Any folder of genre folders: <root>/<genre>/**/<track>.wav, .mp3, .flac ... The folder is the genre."""
 
 import collections
+import dataclasses
 import hashlib
 import os
 import re
@@ -11,11 +12,15 @@ from genre.command_line import CallError, DataError
 from genre.datasets import Track
 from genre.index import INDEX, class_names
 
+import joblib
+
+FOLDERS = {"folder": "genres"}
+NO_ARTISTS = {"", "various", "various artists", "va", "unknown", "unknown artist"}
 LONGEST_NAME = 180  # bytes; file systems allow 255, and a piece number and a temporary name come on top
 
 
-def tracks(root):
-    """The audio files of every genre folder, sorted.
+def tracks(root, name="folder"):
+    """The audio files of every genre folder, sorted, with the artists that their tags name.
 
     Folders inside a genre folder are searched too; hidden files and linked folders inside it are left out. A genre
     folder may be a link, but not to a folder that is searched anyway.
@@ -31,11 +36,29 @@ def tracks(root):
         if "|" in genre:
             raise DataError(f"{root / genre}: rename it, as | stands between two genres of one track in {INDEX}")
         files = audio_files(root / genre)
-        for path, name in zip(files, _unique_names([file.relative_to(root / genre) for file in files]), strict=True):
+        for path, name in zip(files, unique_names([file.relative_to(root / genre) for file in files]), strict=True):
             found.append(Track(path, name, (genre,)))
     if not found:
         raise DataError(f"{root} holds no <genre>/<song>.wav, .mp3, .flac ...; put one folder per genre there")
-    return found
+    return with_artists(found)
+
+
+def with_artists(tracks):
+    """The tracks, those without an artist with that of their file's tags, in lower case, where it names one."""
+    unknown = (joblib.delayed(_artist)(track.path) for track in tracks if not track.artist)
+    artists = iter(joblib.Parallel(n_jobs=4, prefer="threads")(unknown))
+    return [track if track.artist else dataclasses.replace(track, artist=next(artists)) for track in tracks]
+
+
+def _artist(path):
+    import mutagen
+
+    try:
+        tags = mutagen.File(path, easy=True)
+        artist = " ".join((tags.get("artist") or [""])[0].split()).lower() if tags else ""
+    except Exception:  # whatever mutagen raises for a damaged file: decoding will say what is wrong with it
+        return ""
+    return "" if artist in NO_ARTISTS else artist
 
 
 def left_out(root, found):
@@ -86,7 +109,7 @@ def audio_files(folder):
     return sorted(path for path in songs if path.is_file() or not path.exists())  # no pipes: they never end
 
 
-def _unique_names(paths):
+def unique_names(paths):
     """Picture names for the paths of one genre: the stem, or the path with a hash where it would not be unique.
 
     A stem such as song.001 would not be either where there is a song: that is the name of a piece of it.
