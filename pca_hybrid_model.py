@@ -24,6 +24,10 @@ def build_model(input_shape, num_classes, *, pca=True, components=(300, 500), un
     components: how many for each run. units: sizes of the dense layers, the first linear.
     dropout: share dropped after the first and the second of them.
     """
+    if len(units) != 3 or len(dropout) != 2:
+        raise ValueError("expected three sizes for --units and two shares for --dropout")
+    if pca and len(components) != len(input_shape):
+        raise ValueError(f"expected one number of --components for each of {len(input_shape)} runs")
     inputs = maps = [keras.Input(shape) for shape in input_shape.values()]
     if pca:
         maps = [PCA(count)(x) for count, x in zip(components, maps, strict=True)]

@@ -6,8 +6,9 @@ Source: Simonyan & Zisserman, "Very deep convolutional networks for large-scale 
 Input: (bins, frames, channels), one piece of a spectrogram, levels 0 to 255.
 Output: (num_classes,) logits.
 Differs: the source divides levels by 255; here they go through VGG16's own preprocessing, as in its training. One
-    channel is repeated to three, other numbers are mixed to three by a trained 1 x 1 convolution, sides below 32 are
-    enlarged to it. Without units (--units=) the head is one dense layer, on the bare features of the base.
+    channel is repeated to three, other numbers are mixed to three by a trained 1 x 1 convolution (behind which nothing
+    can be computed once and kept), sides below 32 are enlarged to it. Without units (--units=) the head is one dense
+    layer, on the bare features of the base.
 
     python vgg16_model.py --features=mel --epochs=30
     python vgg16_model.py --features=mel --trainable_layers=0 --learning_rate=1e-3 --epochs=30 --run_name=frozen
@@ -30,7 +31,8 @@ def build_model(input_shape, num_classes, *, weights="imagenet", trainable_layer
         x = layers.Concatenate()([x, x, x])
     elif input_shape[2] != 3:
         x = layers.Conv2D(3, 1, name="mix")(x)
-    x = layers.Resizing(max(32, input_shape[0]), max(32, input_shape[1]))(x)
+    if min(input_shape[:2]) < 32:
+        x = layers.Resizing(max(32, input_shape[0]), max(32, input_shape[1]))(x)
     x = convolutions(x, weights, trainable_layers)  # (bins / 32, frames / 32, 512)
     x = layers.Flatten()(x)
     for number, size in enumerate(units):

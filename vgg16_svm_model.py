@@ -23,6 +23,8 @@ from sklearn.svm import SVC
 
 def build_model(input_shape, num_classes, *, C=(0.1, 1.0, 10.0, 100.0), gamma=(1e-5, 1e-4, 1e-3, 1e-2, 0.1)):
     """Args: C: penalties of a wrong side to try. gamma: inverse square widths of the kernel to try."""
+    if not C or not gamma or not all(0 < value < float("inf") for value in (*C, *gamma)):
+        raise ValueError("every C and gamma should be a number above 0, and there should be one of each")
     machine = make_pipeline(StandardScaler(), SVC(kernel="rbf"))
     return GridSearchCV(machine, {"svc__C": list(C), "svc__gamma": list(gamma)})
 

@@ -102,6 +102,11 @@ def one_of(choices):
     return _value(str, choices.__contains__, f"one of {', '.join(choices)}")
 
 
+def first_line(error):
+    """The first line of an exception's message, or its type's name."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def run(main):
     """Run a script's `main()` and exit with its code; an expected error is one line on standard error."""
     script = os.path.basename(sys.argv[0])

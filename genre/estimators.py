@@ -3,7 +3,7 @@
 import warnings
 
 from genre import files
-from genre.command_line import DataError
+from genre.command_line import DataError, first_line
 
 import numpy as np
 from joblib import parallel_config
@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 FOLDS = 5  # at most
 TRUSTED = [  # the types beyond skops's own list that `load` lets in; what holds another is not loaded
     "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
 ]
 
 
@@ -58,7 +58,7 @@ def fit(search, x, y, groups, validation, seed):
         validation: bool (rows,), those of the validation subset; the others are of train.
 
     Returns:
-        estimator: fitted on all rows, with `predict_proba`.
+        estimator: fitted on train and validation, with `predict_proba`.
         probabilities: (validation rows, classes) by the same estimator fitted on train alone. In cross-validation it
             knows other validation tracks, often by the artists of those held out: an advantage no other run has.
         search: the fitted search.
@@ -75,8 +75,12 @@ def fit(search, x, y, groups, validation, seed):
 
 
 def _calibrated(estimator, folds):
-    """The way scikit-learn names since it gave up SVC(probability=True)."""
-    return CalibratedClassifierCV(clone(estimator), cv=folds)
+    """A machine for each fold, calibrated by what it held out, averaged: what replaces SVC(probability=True).
+
+    By one temperature (Guo et al. 2017, https://arxiv.org/abs/1706.04599), not a sigmoid for each class: a fold that
+    lacks a genre would teach a sigmoid that the genre does not occur.
+    """
+    return CalibratedClassifierCV(clone(estimator), method="temperature", cv=folds)
 
 
 def write_search(search, path):
@@ -106,4 +110,4 @@ def load(path):
     try:
         return skops.io.load(path, trusted=TRUSTED)
     except Exception as error:  # whatever skops raises for a file that is damaged, foreign or not trusted
-        raise DataError(f"{path} cannot be loaded ({str(error).splitlines()[0]}); train the run again") from None
+        raise DataError(f"{path} cannot be loaded ({first_line(error)}); train the run again") from None

@@ -20,6 +20,8 @@ class PCA(layers.Layer):
 
     def __init__(self, components, **kwargs):
         super().__init__(**kwargs)
+        if components < 1:
+            raise ValueError(f"expected at least 1 component, not {components}")
         self.components = components
 
     def build(self, input_shape):
@@ -45,7 +47,7 @@ class PCA(layers.Layer):
 
 
 def adapt(core, x):
-    """Fit every layer of a network that has `adapt`, such as Normalization, to the training rows that reach it.
+    """Fit every layer of a network that has `adapt`, such as PCA, to the training rows that reach it.
 
     Args:
         x: the network's input, (rows, columns), or a list of several.

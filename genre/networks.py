@@ -107,7 +107,8 @@ def _split(core):
     """(front, rest) of a network that begins with weights that no training changes; (None, core) of any other."""
     front = []
     for layer in core.layers:
-        if layer.trainable_variables or len(layer.variables) > len(layer.weights):  # the latter: random numbers
+        random = len(layer.variables) > len(layer.weights)
+        if layer.trainable_variables or random or (layer.trainable and layer.weights):  # the last: moving statistics
             break
         front.append(layer)
     if not any(layer.weights for layer in front):
@@ -130,8 +131,10 @@ def init_from(core, sources):
     Raises:
         CallError: a run has no such layer.
     """
-    copied, mine = {}, {layer.name: layer for layer in core.layers if layer.weights}
+    copied, mine = {}, {n.name: n for n in core.layers if n.weights and not hasattr(n, "adapt")}
     for source in sources:
+        if source.estimator:
+            raise CallError(f"{source.folder} ends in a scikit-learn estimator, which has no layers to start from")
         theirs = [layer for layer in source.model.get_layer(source.info["script"]).layers if layer.weights]
         fitting = [layer for layer in theirs if _shapes(layer) == _shapes(mine.get(layer.name))]
         if not fitting:

@@ -78,7 +78,7 @@ def of_pictures(build_model, features, args, training):
     native = {feature: inputs.first_shape(folder) for feature, folder in folders.items()}
     image_size = args.image_size or _reduced(native[features[0]], args.largest_size)
     if len(features) > 1:  # of one size, so that they can be stacked
-        image_size = tuple(side or first for side, first in zip(image_size, native[features[0]], strict=False))
+        image_size = tuple(side or first for side, first in zip(image_size, native[features[0]][:2], strict=True))
     exact = args.image_size or len(features) > 1
     alike = dict.fromkeys(features) if exact else native  # pictures that nobody asked to resize must be of one size
     source = _source(folders, native, image_size, alike)
@@ -98,10 +98,11 @@ def of_runs(build_model, paths, args, training):
     Raises:
         CallError: a run is of other pictures or another split; what it learned would leak.
     """
-    bases = [runs.read(path) for path in paths]
-    sources = []
+    bases, sources = [runs.read(path) for path in paths], []
+    if len({base.folder.resolve() for base in bases}) < len(bases):
+        raise CallError(f"--run names one run twice: {', '.join(str(base.folder) for base in bases)}")
     for base in bases:
-        own = [_source_of(settings, args) for settings in base.info["inputs"]]
+        own = [_source_of(base, settings, args) for settings in base.info["inputs"]]
         if base.info["index_fingerprint"] != _fingerprint(own):
             raise CallError(
                 f"{base.folder} was trained on other pictures or another split than those in {_images_path(args)}; "
@@ -109,7 +110,7 @@ def of_runs(build_model, paths, args, training):
             )
         sources += own
     settings = {"inputs": [settings for base in bases for settings in base.info["inputs"]], "training": training}
-    settings["runs"] = {str(base.folder): _weights_hash(base.folder) for base in bases}
+    settings["runs"] = [{"run": base.name, "weights": _weights_hash(base.folder)} for base in bases]
     return _plan(build_model, args, sources, bases, settings)
 
 
@@ -144,10 +145,23 @@ def _source(folders, native, image_size, alike):
     return Source(folders, image_size, shapes, alike)
 
 
-def _source_of(settings, args):
-    """The source that a finished run's input was trained on, from its settings."""
+def _source_of(base, settings, args):
+    """The source that a finished run's input was trained on, from its settings.
+
+    Raises:
+        CallError: the pictures that are there now are of another recipe, or not all grey or all colour as they were.
+    """
     folders = _folders(settings["recipes"], args)
-    bins, frames, _ = settings["input_shape"]
+    bins, frames, channels = settings["input_shape"]
+    for feature, folder in folders.items():
+        then, now = settings["recipes"][feature], json.loads(json.dumps(_as_dict(index.read_recipe(folder))))
+        if then != now:
+            raise CallError(
+                f"{base.folder} was trained on another recipe than that of {folder} ({_difference(then, now)}); "
+                "train it on these pictures, or name its own with --images_path"
+            )
+    if channels != sum(inputs.first_shape(folder)[2] for folder in folders.values()):
+        raise CallError(f"{base.folder} was trained on pictures of {channels} channels; those in {folder} are others")
     native = {feature: (bins, frames, inputs.first_shape(folder)[2]) for feature, folder in folders.items()}
     return _source(folders, native, images.parse_size(settings["image_size"]), dict.fromkeys(folders))
 
@@ -199,11 +213,15 @@ def _reduced(shape, largest):
 
 def refuse_other(wanted, there, where):
     """Raise if two settings differ, naming both sides."""
-    flat, other = _flat(wanted), _flat({key: there.get(key) for key in wanted})
-    changed = [key for key in flat.keys() | other.keys() if flat.get(key) != other.get(key)]
-    if changed:
-        shown = ", ".join(f"{key[-1]} {other.get(key)} there, {flat.get(key)} now" for key in sorted(changed)[:4])
+    if shown := _difference({key: there.get(key) for key in wanted}, wanted):
         raise CallError(f"{where} has other settings ({shown}); --overwrite replaces it, --run_name=NAME keeps both")
+
+
+def _difference(there, now):
+    """The first of the settings that differ, in words; '' if none does."""
+    flat, other = _flat(now or {"recipe": None}), _flat(there or {"recipe": None})
+    changed = [key for key in flat.keys() | other.keys() if flat.get(key) != other.get(key)]
+    return ", ".join(f"{key[-1]} {other.get(key)} there, {flat.get(key)} now" for key in sorted(changed)[:4])
 
 
 def _flat(settings, path=()):

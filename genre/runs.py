@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from genre import audio, images
-from genre.command_line import CallError, DataError
+from genre.command_line import CallError, DataError, first_line
 from genre.features import Sound
 from genre.recipe import Recipe
 
@@ -79,7 +79,7 @@ class Run:
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras raises for a file that is damaged or no model
-            raise DataError(f"{path} cannot be loaded ({str(error).splitlines()[0]}); train the run again") from None
+            raise DataError(f"{path} cannot be loaded ({first_line(error)}); train the run again") from None
 
     @functools.cached_property
     def estimator(self):
@@ -138,8 +138,8 @@ def read(folder):
         raise CallError(f"no run at {folder}{hint}")
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
-        if not {"script", "feature", "classes", "inputs", "index_fingerprint"} <= set(info):
-            raise ValueError
+        if missing := {"script", "feature", "classes", "inputs", "index_fingerprint"} - set(info):
+            raise DataError(f"{path} lacks {', '.join(sorted(missing))}; train the run again with --overwrite")
         return Run(folder, info)
     except (ValueError, TypeError):
         raise DataError(f"{path} is damaged; train the run again with --overwrite") from None

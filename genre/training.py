@@ -20,6 +20,7 @@ from genre.command_line import (
     DataError,
     Parser,
     add_option,
+    first_line,
     names,
     natural,
     natural_float,
@@ -63,17 +64,16 @@ def main(build_model, **defaults):
 
     def train_each():
         args = _parser(build_model, defaults).parse_args()
+        if args.inputs == "runs":
+            for paths in _runs(args):
+                train(build_model, paths, args)
+            return
         if not names(args.features):
             raise CallError("--features is empty; name at least one, such as mel")
-        if args.inputs == "runs" and args.run:
-            return train(build_model, names(args.run), args)
         for together in names(args.features):
-            if args.inputs == "runs":
-                train(build_model, [Path(args.models, script, together) for script in args.run_scripts], args)
-            else:
-                train(build_model, names(together, "+"), args)
+            train(build_model, names(together, "+"), args)
 
-    run(lambda: train_each() and None)
+    run(train_each)
 
 
 def _parser(build_model, defaults):
@@ -84,7 +84,6 @@ def _parser(build_model, defaults):
     for name, (default, text) in parameters(build_model).items():
         add_option(own, name, default, text)
     data = parser.add_argument_group("data")
-    data.add_argument("--features", default="mel", help="comma list, a run for each; a+b stacks two as channels")
     data.add_argument("--data", default="data", help="folder that holds images/")
     data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
     add = _add_run_options if kind["inputs"] == "runs" else _add_picture_options
@@ -108,6 +107,7 @@ def _parser(build_model, defaults):
 
 
 def _add_picture_options(group, kind):
+    group.add_argument("--features", default="mel", help="comma list, a run for each; a+b stacks two as channels")
     group.add_argument(
         "--feature_weights", type=_weights, default=(), metavar="A,B", help="factors of stacked features"
     )
@@ -120,7 +120,28 @@ def _add_picture_options(group, kind):
 def _add_run_options(group, kind):
     usual = " and ".join(f"<models>/{script}/<feature>" for script in names(kind["run"]))
     text = f"comma list of finished runs to build on, of any script (default: {usual})"
-    group.add_argument("--run", default="", metavar="RUN", help=text)
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--run", metavar="RUN", help=text)
+    which.add_argument("--features", default="mel", help="comma list: on the runs of each, if --run names none")
+
+
+def _runs(args):
+    """For each training the folders of the runs that it builds on.
+
+    Raises:
+        CallError: one of them is not there.
+    """
+    if args.run is not None:
+        found = [[Path(run) for run in names(args.run)]]
+    else:
+        found = [[Path(args.models, script, f) for script in args.run_scripts] for f in names(args.features)]
+    if not found or not found[0]:
+        raise CallError("--run or --features is empty; name a finished run, or a feature such as mel")
+    for path in [path for paths in found for path in paths]:
+        if args.run is None and not (path / runs.RUN).is_file():
+            command = f"python {path.parent.name}.py --features={path.name}"
+            raise CallError(f"no run at {path}; train it with: {command}, or name another with --run")
+    return found
 
 
 def _weights(text):
@@ -167,15 +188,17 @@ def train(build_model, sources, args):
 
 
 def _train_network(plan, pictures, unfinished):
-    history = _prepare_unfinished(plan, unfinished)
     levels = _level_statistics(pictures["train"].x) if plan.args.standardise and not plan.bases else None
     keras.config.set_dtype_policy(plan.settings["training"]["precision"])
     try:
-        network = _assemble(plan, levels, len(pictures["train"].y))
+        network = _assemble(plan, levels, sum(len(part.y) for part in pictures.values()))
         copied = networks.init_from(_core(plan, network), [runs.read(path) for path in names(plan.args.init_from)])
+        history = _prepare_unfinished(plan, unfinished)
         _print_plan(plan, pictures, f"{_core(plan, network).count_params():,} parameters")
         _print_copied(copied)
         kept = {subset: _through(network.front, p) for subset, p in pictures.items()}
+        if network.front:
+            pictures["train"] = pictures["train"]._replace(x=None)  # memory
         if plan.bases:
             layers.adapt(_core(plan, network), kept["train"].x)
         history = _fit(plan, network.rest, kept, unfinished, history)
@@ -183,10 +206,10 @@ def _train_network(plan, pictures, unfinished):
         keras.config.set_dtype_policy("float32")
     best = epochs.best_epoch(history)
     epochs.restore_state(network.rest, unfinished / epochs.STATE.format(best))
-    final = _assemble(plan, levels, 0)  # float32, whatever the training was
-    if plan.bases:
-        layers.adapt(_core(plan, final), kept["train"].x)
-    final.whole.set_weights(network.whole.get_weights())
+    final = network
+    if plan.settings["training"]["precision"] != "float32":  # what is saved is
+        final = _assemble(plan, levels, 0)
+        final.whole.set_weights(network.whole.get_weights())
 
     def write(folder):
         epochs.write_history(folder, history)
@@ -207,15 +230,15 @@ def _train_estimator(plan, pictures, unfinished):
     """Fit on train and validation together; what is said of validation is by the same fitted on train alone."""
     from genre import estimators
 
-    _prepare_unfinished(plan, unfinished)
     started = time.monotonic()
     network = networks.joined([base.embedding for base in plan.bases])
+    search = _build(plan, {str(base.folder): base.embedding.output_shape[1:] for base in plan.bases})
+    _prepare_unfinished(plan, unfinished)
     _print_plan(plan, pictures, f"{network.output_shape[1]} columns")
     x = np.concatenate([runs.predict(network, part.x) for part in pictures.values()])
     y = np.concatenate([part.y for part in pictures.values()])
     groups = np.array([row.artist or row.track for part in pictures.values() for row in part.rows])
     validation = np.arange(len(y)) >= len(pictures["train"].y)
-    search = _build(plan, {str(base.folder): base.embedding.output_shape[1:] for base in plan.bases})
     estimator, probabilities, search = estimators.fit(search, x, y, groups, validation, plan.args.seed)
     chosen = ", ".join(f"{name.rpartition('__')[2]} {value:g}" for name, value in search.best_params_.items())
     print(f"chose {chosen}; fitted on train and validation; the scores are of the same fitted on train alone")
@@ -275,7 +298,7 @@ def _build(plan, shape):
     try:
         return plan.build_model(shape, len(plan.settings["classes"]), **plan.hyperparameters)
     except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:  # what Keras raises for odd numbers
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise CallError(f"{plan.settings['script']} cannot be built with {plan.hyperparameters}: {reason}") from None
 
 
@@ -331,7 +354,7 @@ def _print_plan(plan, pictures, size):
     of_runs = "".join(f", embeddings of {base.folder}" for base in plan.bases)
     print(
         f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, pictures of {' and '.join(shapes)}"
-        f"{of_runs}, {size}, {plan.settings['training'].get('precision', 'float64')}, {_device()}"
+        f"{of_runs}, {', '.join(filter(None, [size, plan.settings['training'].get('precision'), _device()]))}"
     )
 
 

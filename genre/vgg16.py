@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from genre.backend import keras
-from genre.command_line import CallError
+from genre.command_line import CallError, first_line
 
 import pooch
 
@@ -50,7 +50,7 @@ def _load(model, path):
         with warnings.catch_warnings(action="ignore"):  # what does not fit is an error as well
             bare.load_weights(path)
     except Exception as error:  # whatever h5py or Keras raises for a file that is damaged or of another network
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise CallError(f"{path} does not hold VGG16 without its top ({reason}); {_how_to_fetch()}") from None
     for layer in bare.layers[1:]:
         model.get_layer(layer.name).set_weights(layer.get_weights())
@@ -63,7 +63,7 @@ def _fetched():
     try:
         found = pooch.retrieve(ADDRESS, f"md5:{MD5}", name, KEPT_IN, progressbar=sys.stderr.isatty())
     except Exception as error:  # whatever the network, the server or the disk does
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise CallError(f"the ImageNet weights cannot be fetched ({reason}); {_how_to_fetch()}") from None
     return Path(found)
 

@@ -74,7 +74,7 @@ def test_training_behind_a_kept_front_is_training_of_the_whole(tmp_path, monkeyp
         )
         found[name] = runs.read(training.train(vgg16_model.build_model, ["mel"], args)).model.get_weights()
     for a, b in zip(*found.values(), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5 if precision == "float32" else 0.05)
+        np.testing.assert_allclose(a, b, atol=1e-5 if precision == "float32" else 2e-3)
 
 
 def test_a_frozen_training_resumes_as_if_it_had_not_been_stopped(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from genre import inputs, runs
 
 import numpy as np
 import pytest
-from conftest import ROOT, call, one_line_error
+from conftest import QUICK, ROOT, call, one_line_error
 
 SVM = ("vgg16_svm_model.py", "--C=1,10", "--gamma=0.001,0.01")
 
@@ -69,7 +69,7 @@ def test_the_search_is_written_and_validation_is_scored_by_a_machine_that_never_
     info = runs.read(run).info
     assert info["chosen"] == {"svc__C": float(rows[0]["C"]), "svc__gamma": float(rows[0]["gamma"])}
     assert (info["fitted_on"], info["validation_scored_on"]) == (["train", "validation"], ["train"])
-    assert list(info["runs"]) == [str(models / "frequency_model" / "mel")]
+    assert [base["run"] for base in info["runs"]] == ["frequency_model/mel"]
     assert sorted(path.name for path in run.iterdir()) == [
         "confusion_matrix.csv",
         "confusion_matrix.png",
@@ -102,8 +102,45 @@ def test_a_run_of_another_split_is_refused_as_its_training_tracks_would_leak(mod
 
 
 def test_a_missing_run_is_one_line_that_says_so(split_data, tmp_path):
-    error = one_line_error("pca_hybrid_model.py", f"--data={split_data}", f"--models={tmp_path}", code=2)
-    assert "no run at" in error and "time_model" in error
+    for script, needed in (("pca_hybrid_model.py", "time_model"), ("vgg16_svm_model.py", "vgg16_model")):
+        error = one_line_error(script, f"--data={split_data}", f"--models={tmp_path}", "--features=mel", code=2)
+        assert f"train it with: python {needed}.py --features=mel" in error
+
+
+def test_a_run_of_pictures_of_another_recipe_is_refused_by_name(models, split_data, tmp_path):
+    shutil.copytree(split_data / "genres", tmp_path / "genres")
+    options = [option for option in QUICK if not option.startswith("--n_fft")]
+    call("create_spectrograms.py", f"--data={tmp_path}", "--n_fft=1024", "--features=mel,chroma_stft", *options)
+    call("split_dataset.py", f"--data={tmp_path}", "--fractions=0.5,0.25,0.25")
+    options = (f"--data={tmp_path}", f"--models={tmp_path}", f"--run={models / 'frequency_model' / 'mel'}")
+    error = one_line_error("vgg16_svm_model.py", *options, code=2)
+    assert "n_fft 512 there, 1024 now" in error and "frequency_model" in error
+
+
+def test_wrong_calls_are_one_line(models, split_data, tmp_path):
+    common = (f"--data={split_data}", f"--models={tmp_path}")
+    run = models / "frequency_model" / "mel"
+    for script, options, message in (
+        ("vgg16_svm_model.py", ["--run=,"], "--run or --features is empty"),
+        ("vgg16_svm_model.py", [f"--run={run}", "--C=0"], "every C and gamma should be a number above 0"),
+        ("vgg16_svm_model.py", [f"--run={run}", "--features=chroma_stft"], "not allowed with argument"),
+        ("pca_hybrid_model.py", [f"--run={run},{run}/../mel"], "names one run twice"),
+        ("pca_hybrid_model.py", [f"--run={run}"], "one number of --components for each of 1 runs"),
+        ("pca_hybrid_model.py", [f"--run={run}", "--components=0"], "at least 1 component"),
+        ("time_model.py", [f"--init_from={models / 'vgg16_svm_model' / 'mel'}"], "has no layers to start from"),
+    ):
+        assert message in one_line_error(script, *common, *options, code=2)
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_runs_of_different_features_and_runs_on_runs_can_be_built_on(models, split_data, tmp_path):
+    common = (f"--data={split_data}", f"--models={tmp_path}")
+    call("time_model.py", *common, "--features=chroma_stft", "--epochs=1", "--filter_frames=4")
+    both = f"{models / 'frequency_model' / 'mel'},{tmp_path / 'time_model' / 'chroma_stft'}"
+    call("pca_hybrid_model.py", *common, f"--run={both}", "--epochs=1", "--precision=mixed_bfloat16")
+    hybrid = tmp_path / "pca_hybrid_model" / "mel+chroma_stft"
+    call(*SVM, *common, f"--run={hybrid}")
+    call("predict.py", split_data / "genres" / "low", f"--run={tmp_path / 'vgg16_svm_model' / 'mel+chroma_stft'}")
 
 
 def test_a_model_file_that_holds_anything_else_is_not_loaded(models, split_data, tmp_path):

@@ -8,18 +8,21 @@ from genre import vgg16
 from genre.backend import keras
 from genre.command_line import CallError
 
+import h5py
 import numpy as np
 import pytest
 from conftest import one_line_error, write_pictures
+from keras.src.legacy.saving import legacy_h5_format
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """A file as Keras publishes it, of random weights, and those of its first layer."""
+    """A file in the form that Keras publishes, of random weights, and those of its first layer."""
     keras.utils.set_random_seed(5)
     model = keras.applications.VGG16(include_top=False, weights=None)
-    path = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
-    model.save_weights(path)
+    path = tmp_path_factory.mktemp("weights") / "vgg16_notop.h5"
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
     return path, model.get_layer("block1_conv1").get_weights()[0]
 
 
