@@ -2,11 +2,13 @@
 
     python split_dataset.py
     python split_dataset.py --fractions=0.8,0.1,0.1 --seed=1
+    python split_dataset.py --folds=10
     python split_dataset.py --split_file=my_lists
+    python split_dataset.py --check
 
-All pictures of a track stay together, as do tracks of byte-identical audio; shifted and stretched variants are trained
-on, not tested on, so only those of training tracks are shared out. Pictures are linked, not copied, where the
-file system can.
+By the data set's official list where it has one; else all tracks of an artist stay together, as do byte-identical audio
+and what audit_dataset.py found to be nearly identical; always all pictures of a track. Shifted and stretched variants
+are trained on, not tested on. Pictures are linked, not copied, where the file system can.
 """
 
 import collections
@@ -15,18 +17,26 @@ import os
 import shutil
 from pathlib import Path
 
-from genre import files, index, splits
-from genre.command_line import CallError, DataError, Parser, natural, run
+from genre import files, index, inputs, splits
+from genre.command_line import BAD_DATA, CallError, DataError, Parser, natural, positive, run
 from genre.index import SUBSETS
 
+import numpy as np
+
 MAKE_PICTURES = "python create_spectrograms.py --features=mel"
+FRACTIONS = "0.7,0.1,0.2"
+SHOWN = 5  # pairs that are printed
 
 
 def main():
     args = _parser().parse_args()
-    fractions = splits.parse_fractions(args.fractions)
+    fractions = splits.parse_fractions(args.fractions or FRACTIONS)
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
     images_path = Path(args.images_path or Path(args.data, "images"))
+    near_path = args.near_duplicates or Path(args.data, "audit", "near_duplicates.csv")
+    near = splits.read_near(near_path)
+    if args.check:
+        return _check(images_path, near, near_path, args.strict)
     if images_path.resolve() == dataset_path.resolve():
         raise CallError(f"--images_path and --dataset_path are both {images_path}; the split needs a folder of its own")
     rows_of = {f: index.read(f) for f in index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)}
@@ -34,22 +44,15 @@ def main():
         print(f"left out: {folder} has no pictures")
         del rows_of[folder]
     rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
-    if args.split_file:
-        subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(args.split_file))
-        print(
-            f"{len(subset_of)} tracks by {args.split_file}; on no list and left out: {unlisted}; "
-            f"listed but without a picture: {unmatched}"
-        )
-        for first, second in splits.straddling(rows, subset_of):
-            print(f"warning: {first} and {second} are one artist or the same audio, and the list puts them apart")
-    else:
-        subset_of = splits.stratified(rows, fractions, args.seed)
-    _print_counts(rows, subset_of)
+    subsets = _subsets(rows, fractions, near, args)
+    for name, subset_of in subsets.items():
+        _print_counts(rows, subset_of, name)
     _warn_of_missing(rows_of)
     files.recover_folder(images_path)
     _refuse_foreign(images_path, {folder.name for folder in rows_of})
-    _build(rows_of, subset_of, images_path)
-    print("wrote", ", ".join(str(images_path / folder.name) for folder in rows_of))
+    _build(rows_of, subsets, images_path, args.npz)
+    print("wrote", ", ".join(str(images_path / name / folder.name) for name in subsets for folder in rows_of))
+    return None
 
 
 def _parser():
@@ -57,10 +60,85 @@ def _parser():
     parser.add_argument("--data", default="data", help="folder that holds dataset/ and images/")
     parser.add_argument("--dataset_path", metavar="FOLDER", help="folder of <feature>/<genre>/, if not <data>/dataset")
     parser.add_argument("--images_path", metavar="FOLDER", help="where <feature>/train/ goes, if not <data>/images")
-    parser.add_argument("--fractions", default="0.7,0.1,0.2", help="shares of train, validation and test")
-    parser.add_argument("--split_file", metavar="PATH", help="a CSV (track, subset) or a folder of three lists instead")
+    own = parser.add_mutually_exclusive_group()
+    text = f"shares of train, validation and test, even where there is an official list (default: {FRACTIONS})"
+    own.add_argument("--fractions", default="", metavar="A,B,C", help=text)
+    own.add_argument("--folds", type=positive, metavar="K", help="cross-validation: fold0/ to fold<K-1>/, each a split")
+    own.add_argument("--split_file", metavar="PATH", help="a CSV (track, subset) or a folder of three lists instead")
+    own.add_argument("--check", action="store_true", help="only report what the split in images/ puts apart")
+    text = "CSV of pairs that stay together (default: <data>/audit/near_duplicates.csv, if there)"
+    parser.add_argument("--near_duplicates", metavar="FILE", help=text)
+    parser.add_argument("--npz", action="store_true", help="also write <feature>/<subset>.npz with all pictures")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 if --check finds anything")
     parser.add_argument("--seed", type=natural, default=0, help="another seed is another split")
     return parser
+
+
+def _subsets(rows, fractions, near, args):
+    """{name of a folder below images/, "" for itself: {track: subset}}"""
+    if args.folds:
+        if args.folds < 3:
+            raise CallError("--folds should be at least 3: one part to test, one to validate, the others to train on")
+        found = splits.folds(rows, args.folds, args.seed, near)
+        return {f"fold{number}": subset_of for number, subset_of in enumerate(found)}
+    if args.split_file:
+        subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(args.split_file))
+        print(
+            f"{len(subset_of)} tracks by {args.split_file}; on no list and left out: {unlisted}; "
+            f"listed but without a picture: {unmatched}"
+        )
+    elif not args.fractions and (subset_of := splits.official(rows)):
+        unlisted = len({row.track for row in rows}) - len(subset_of)
+        print(f"{len(subset_of)} tracks by the official list; on none of its parts and left out: {unlisted}")
+    else:
+        return {"": splits.stratified(rows, fractions, args.seed, near)}
+    _print_straddling(splits.straddling(rows, subset_of, near))
+    return {"": subset_of}
+
+
+def _print_straddling(straddling):
+    for kind, pairs in straddling.items():
+        if pairs:
+            shown = "; ".join(f"{first} and {second}" for first, second in pairs[:SHOWN])
+            more = f"; and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
+            print(f"warning: {len(pairs)} pairs of one {kind} are put apart: {shown}{more}")
+
+
+def _check(images_path, near, near_path, strict):
+    """Report what each split below `images_path` puts apart, and write it down for training. Returns the exit code."""
+    if not images_path.is_dir():
+        raise CallError(f"no split at {images_path}; make one with: python split_dataset.py")
+    folders = sorted(p.parent for depth in ("*", "fold*/*") for p in images_path.glob(f"{depth}/train") if p.is_dir())
+    if not folders:
+        raise CallError(f"{images_path} holds no <feature>/train; make a split with: python split_dataset.py")
+    if not Path(near_path).is_file():
+        print(f"no {near_path}: nearly identical audio is not known; python audit_dataset.py finds it")
+    lines = [["folder", "kind", "track", "subset", "other", "other_subset"]]
+    for folder in folders:
+        rows = [row for subset in SUBSETS for row in _hashed(folder, index.subset_rows(folder, subset))]
+        subsets = collections.defaultdict(set)
+        for row in rows:
+            subsets[row.track].add(row.file.partition("/")[0])
+        subset_of = {track: min(found) for track, found in subsets.items()}
+        straddling = splits.straddling(rows, subset_of, near)
+        straddling["track"] = sorted((track, track) for track, found in subsets.items() if len(found) > 1)
+        counts = collections.Counter(subset_of.values())
+        artists = len({row.artist for row in rows if row.artist})
+        known = f"{artists} artists" if artists else "artists unknown"
+        of_kind = ", ".join(f"{kind} {len(pairs)}" for kind, pairs in straddling.items())
+        shown = ", ".join(f"{counts[subset]} {subset}" for subset in SUBSETS)
+        print(f"{folder}: {shown} tracks, {known}; in two subsets: {of_kind}")
+        _print_straddling(straddling)
+        for kind, pairs in straddling.items():
+            lines += [[folder.name, kind, a, subset_of[a], b, subset_of[b]] for a, b in pairs]
+    files.write_csv(images_path / splits.LEAKS, lines)
+    print("wrote", images_path / splits.LEAKS)
+    return BAD_DATA if strict and len(lines) > 1 else None
+
+
+def _hashed(folder, rows):
+    """Rows, those without a hash of their audio with one of the picture."""
+    return [r if r.audio_hash else dataclasses.replace(r, audio_hash=index.file_hash(folder / r.file)) for r in rows]
 
 
 def _consistent(rows, dataset_path):
@@ -78,14 +156,14 @@ def _consistent(rows, dataset_path):
     return rows
 
 
-def _print_counts(rows, subset_of):
+def _print_counts(rows, subset_of, name):
     """A table of tracks per class and subset, with a warning for every empty cell that matters."""
     counts = collections.Counter(
         (row.labels[0], subset_of[row.track]) for row in {r.track: r for r in rows}.values() if row.track in subset_of
     )
     labels = sorted({row.labels[0] for row in rows})
-    width = max(len(label) for label in [*labels, "tracks"])
-    print(f"{'tracks':{width}} " + "".join(f"{subset:>11}" for subset in SUBSETS))
+    width = max(len(label) for label in [*labels, name, "tracks"])
+    print(f"{name or 'tracks':{width}} " + "".join(f"{subset:>11}" for subset in SUBSETS))
     for label in labels:
         print(f"{label:{width}} " + "".join(f"{counts[label, subset]:11}" for subset in SUBSETS))
     print(f"{'all':{width}} " + "".join(f"{sum(counts[label, s] for label in labels):11}" for s in SUBSETS))
@@ -109,46 +187,61 @@ def _refuse_foreign(images_path, features):
         return
     if not images_path.is_dir():
         raise DataError(f"{images_path} is a file; give another --images_path")
-    for feature in features:
-        folder = images_path / feature
-        ours = {row.file for row in index.read(folder) or []} | {index.INDEX, index.RECIPE}
-        there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-        if strangers := sorted(name for name in there - ours if not Path(name).name.startswith(".")):
-            raise DataError(f"{folder / strangers[0]} is not from a split; move it away, or it would be lost")
-    for entry in sorted(os.scandir(images_path), key=lambda entry: entry.name):
-        ours = (
-            entry.name in features
-            and Path(entry.path, index.INDEX).is_file()
-            and Path(entry.path, index.RECIPE).is_file()
-        )
-        if not ours and not entry.name.startswith("."):
+    ours = {images_path / splits.LEAKS}
+    for path in [*images_path.glob(f"*/{index.INDEX}"), *images_path.glob(f"fold*/*/{index.INDEX}")]:
+        folder = path.parent
+        if folder.name in features and (folder / index.RECIPE).is_file():
+            ours |= {folder / row.file for row in index.read(folder)} | {path, folder / index.RECIPE}
+            ours |= {folder / f"{subset}.npz" for subset in SUBSETS}
+    around = {parent for path in ours for parent in path.parents}
+    for path in sorted(images_path.rglob("*")):
+        if path.name.startswith(".") or path in ours | around:
+            continue
+        if path.is_file():
+            raise DataError(f"{path} is not from a split; move it away, or it would be lost")
+        if path.parent in (images_path, *images_path.glob("fold*")):
             raise DataError(
-                f"{entry.path} is not from a split of {', '.join(sorted(features))}; "
+                f"{path} is not from a split of {', '.join(sorted(features))}; "
                 "move it away, or give another --images_path"
             )
 
 
-def _build(rows_of, subset_of, images_path):
+def _build(rows_of, subsets, images_path, npz):
     """Build the whole tree beside `images_path`, then swap it in."""
     beside = images_path.with_name(f".{images_path.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        for folder, rows in rows_of.items():
-            target = beside / folder.name
-            for subset in sorted(set(subset_of.values())):
-                for label in sorted({row.labels[0] for row in rows}):
-                    (target / subset / label).mkdir(parents=True)
-            placed = [
-                _place(folder, target, row, subset_of[row.track])
-                for row in rows
-                if subset_of.get(row.track) == "train" or (row.track in subset_of and not row.variant)
-            ]
-            index.write(target, placed)
-            shutil.copyfile(folder / index.RECIPE, target / index.RECIPE)
+        for name, subset_of in subsets.items():
+            for folder, rows in rows_of.items():
+                _build_one(folder, rows, subset_of, beside / name / folder.name)
+                if npz:
+                    _write_arrays(beside / name / folder.name)
         files.replace_folder(beside, images_path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _build_one(folder, rows, subset_of, target):
+    for subset in sorted(set(subset_of.values())):
+        for label in sorted({row.labels[0] for row in rows}):
+            (target / subset / label).mkdir(parents=True)
+    placed = [
+        _place(folder, target, row, subset_of[row.track])
+        for row in rows
+        if subset_of.get(row.track) == "train" or (row.track in subset_of and not row.variant)
+    ]
+    index.write(target, placed)
+    shutil.copyfile(folder / index.RECIPE, target / index.RECIPE)
+
+
+def _write_arrays(folder):
+    """<subset>.npz: x uint8 (pieces, bins, frames, channels), y (pieces,), classes, tracks (pieces,)."""
+    classes = inputs.class_list(folder)
+    for subset in SUBSETS:
+        if part := inputs.load(folder, subset, classes):
+            tracks = np.array([row.track for row in part.rows])
+            np.savez_compressed(folder / f"{subset}.npz", x=part.x, y=part.y, classes=np.array(classes), tracks=tracks)
 
 
 def _place(folder, target, row, subset):

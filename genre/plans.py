@@ -129,11 +129,18 @@ def _plan(build_model, args, sources, bases, settings):
         "index_fingerprint": _fingerprint(sources),
     } | settings
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
-    return Plan(build_model, args, settings, sources, bases, Path(args.models, script, feature, args.run_name))
+    return Plan(
+        build_model, args, settings, sources, bases, Path(args.models, script, feature, args.run_name, fold(args))
+    )
 
 
 def _images_path(args):
-    return Path(args.images_path or Path(args.data, "images"))
+    return Path(args.images_path or Path(args.data, "images"), fold(args))
+
+
+def fold(args):
+    """The folder of --fold below images/ and below the run's, '' without it."""
+    return "" if args.fold is None else f"fold{args.fold}"
 
 
 def _folders(features, args):

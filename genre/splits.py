@@ -10,7 +10,9 @@ from genre.command_line import CallError, DataError
 from genre.index import SUBSETS
 
 import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold
 
+LEAKS = "leaks.csv"  # beside the features of a split: what it puts apart, as split_dataset.py --check found
 FEWEST = 3  # tracks of a class: one for each subset
 
 
@@ -30,14 +32,20 @@ def parse_fractions(text):
     return fractions
 
 
-def stratified(rows, fractions, seed):
+def official(rows):
+    """{track: subset} of those tracks that an official list puts somewhere; {} where there is none."""
+    return {row.track: row.subset for row in rows if row.subset}
+
+
+def stratified(rows, fractions, seed, near=()):
     """Split tracks so that every class is shared out alike and no group straddles two subsets.
 
-    A group is what shares an artist or byte-identical audio. Groups are dealt, largest first and in seeded order, each
-    to the subset that still lacks most of its classes. scikit-learn's StratifiedGroupKFold deals equal folds only.
+    A group is what shares an artist, byte-identical or nearly identical audio. Groups are dealt, largest first and in
+    seeded order, each to the subset that still lacks most of its classes. scikit-learn's StratifiedGroupKFold deals
+    equal folds only.
 
     Args:
-        rows: index rows, any number per track. fractions: shares of `SUBSETS`.
+        rows: index rows, any number per track. fractions: shares of `SUBSETS`. near: pairs of tracks that sound alike.
 
     Returns:
         {track: subset}
@@ -51,7 +59,7 @@ def stratified(rows, fractions, seed):
         counts = ", ".join(f"{label} ({classes[label]})" for label in small)
         raise DataError(f"a class needs at least {FEWEST} tracks, one for each subset; too small: {counts}")
     lacking = {label: _targets(count, fractions) for label, count in classes.items()}
-    groups = _groups(tracks)
+    groups = _groups(tracks, near)
     order = np.random.default_rng(seed).permutation(len(groups))
     subset_of = {}
     for group in sorted((groups[i] for i in order), key=len, reverse=True):
@@ -75,8 +83,40 @@ def _targets(count, fractions):
     return targets
 
 
-def _groups(tracks):
-    """Lists of tracks that must stay together, sorted: connected by a shared artist or by byte-identical audio."""
+def folds(rows, count, seed, near=()):
+    """Cross-validation: in fold k the k-th part of the tracks is test, the next one validation, the others train.
+
+    Args:
+        rows, seed, near: as for `stratified`. count: of folds.
+
+    Returns:
+        [{track: subset}]
+
+    Raises:
+        DataError: a class has fewer groups of tracks (by artist, where known) than there are folds.
+    """
+    tracks = {row.track: row for row in rows}
+    number = {track: n for n, group in enumerate(_groups(tracks, near)) for track in group}
+    names = sorted(tracks)
+    labels, groups = np.array([tracks[name].labels[0] for name in names]), np.array([number[name] for name in names])
+    held = {label: len(set(groups[labels == label])) for label in sorted(set(labels))}
+    if few := [f"{label} ({found})" for label, found in held.items() if found < count]:
+        raise DataError(
+            f"{count} folds need as many groups of tracks (artists) in every class; too few: {', '.join(few)}"
+        )
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    part = np.empty(len(names), int)
+    for fold, (_, held_out) in enumerate(splitter.split(names, labels, groups)):
+        part[held_out] = fold
+    subset = {0: "test", 1: "validation"}
+    return [
+        {name: subset.get((own - fold) % count, "train") for name, own in zip(names, part, strict=True)}
+        for fold in range(count)
+    ]
+
+
+def _groups(tracks, near=()):
+    """Lists of tracks that must stay together, sorted: connected by an artist, by identical or near-identical audio."""
     parent = {track: track for track in tracks}
 
     def root(track):
@@ -89,6 +129,9 @@ def _groups(tracks):
         for key in (("artist", row.artist), ("audio", row.audio_hash)):
             if key[1]:
                 parent[root(track)] = root(first.setdefault(key, track))
+    for track, other in near:
+        if track in parent and other in parent:
+            parent[root(track)] = root(other)
     members = collections.defaultdict(list)
     for track in sorted(tracks):
         members[root(track)].append(track)
@@ -187,13 +230,39 @@ def by_lists(rows, listed):
     return subset_of, len(tracks) - len(subset_of), len(listed) - len(used)
 
 
-def straddling(rows, subset_of):
-    """Pairs of tracks with byte-identical audio or one artist that `subset_of` puts into two subsets, sorted."""
-    first, pairs = {}, []
+def straddling(rows, subset_of, near=()):
+    """What a split puts into two subsets although it belongs together.
+
+    Args:
+        rows: index rows. subset_of: {track: subset}. near: pairs of tracks that sound alike.
+
+    Returns:
+        {"artist": pairs of tracks, sorted, "identical audio": ..., "nearly identical audio": ...}
+    """
+    found = {"artist": set(), "identical audio": set(), "nearly identical audio": set()}
+    first = {}
     for row in sorted(rows, key=lambda row: row.track):
-        for key in (("artist", row.artist), ("audio", row.audio_hash)):
-            if key[1] and row.track in subset_of:
-                other = first.setdefault(key, row.track)
+        for kind, value in (("artist", row.artist), ("identical audio", row.audio_hash)):
+            if value and row.track in subset_of:
+                other = first.setdefault((kind, value), row.track)
                 if subset_of[other] != subset_of[row.track]:
-                    pairs.append((other, row.track))
-    return sorted(set(pairs))
+                    found[kind].add((other, row.track))
+    for pair in near:
+        if len({subset_of.get(track) for track in pair} - {None}) > 1:
+            found["nearly identical audio"].add(tuple(sorted(pair)))
+    return {kind: sorted(pairs) for kind, pairs in found.items()}
+
+
+def read_near(path):
+    """The pairs of tracks in a CSV with the columns track and other, as audit_dataset.py writes it; [] without one.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    if not Path(path).is_file():
+        return []
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"track", "other"} <= set(reader.fieldnames or []):
+            raise DataError(f"{path} lacks the columns track and other; write it again with: python audit_dataset.py")
+        return [(cells["track"], cells["other"]) for cells in reader]

@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from genre import epochs, evaluation, files, images, index, inputs, layers, networks, plans, plots, runs
+from genre import epochs, evaluation, files, images, index, inputs, layers, networks, plans, plots, runs, splits
 from genre.backend import keras, tf
 from genre.command_line import (
     CallError,
@@ -86,6 +86,8 @@ def _parser(build_model, defaults):
     data = parser.add_argument_group("data")
     data.add_argument("--data", default="data", help="folder that holds images/")
     data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
+    text = "train on fold K of split_dataset.py --folds, into the run's folder foldK/"
+    data.add_argument("--fold", type=natural, metavar="K", help=text)
     add = _add_run_options if kind["inputs"] == "runs" else _add_picture_options
     add(data, kind)
     if not kind["estimator"]:
@@ -134,12 +136,14 @@ def _runs(args):
     if args.run is not None:
         found = [[Path(run) for run in names(args.run)]]
     else:
-        found = [[Path(args.models, script, f) for script in args.run_scripts] for f in names(args.features)]
+        fold = plans.fold(args)
+        found = [[Path(args.models, script, f, fold) for script in args.run_scripts] for f in names(args.features)]
     if not found or not found[0]:
         raise CallError("--run or --features is empty; name a finished run, or a feature such as mel")
     for path in [path for paths in found for path in paths]:
         if args.run is None and not (path / runs.RUN).is_file():
-            command = f"python {path.parent.name}.py --features={path.name}"
+            script, feature = path.relative_to(args.models).parts[:2]
+            command = f"python {script}.py --features={feature}" + (f" --fold={args.fold}" if fold else "")
             raise CallError(f"no run at {path}; train it with: {command}, or name another with --run")
     return found
 
@@ -346,6 +350,7 @@ def _print_plan(plan, pictures, size):
         made = folder.parent.parent / "dataset" / feature  # where the default paths have it
         if index.read_recipe(made) not in (None, index.read_recipe(folder)):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
+    _warn_of_leaks(plan)
     for subset, part in pictures.items():
         if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in part.rows}):
             print(f"warning: {subset} has no pictures of {', '.join(missing)}")
@@ -356,6 +361,22 @@ def _print_plan(plan, pictures, size):
         f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, pictures of {' and '.join(shapes)}"
         f"{of_runs}, {', '.join(filter(None, [size, plan.settings['training'].get('precision'), _device()]))}"
     )
+
+
+def _warn_of_leaks(plan):
+    """One line if the split puts apart what belongs together, by the index or by split_dataset.py --check."""
+    pairs = set()
+    for folder in plan.folders.values():
+        rows = [row for subset in index.SUBSETS for row in index.subset_rows(folder, subset)]
+        subset_of = {row.track: row.file.partition("/")[0] for row in rows}
+        pairs |= {pair for found in splits.straddling(rows, subset_of).values() for pair in found}
+        pairs |= {pair for pair in splits.read_near(folder.parent / splits.LEAKS) if pair[0] in subset_of}
+    if pairs:
+        first, second = min(pairs)
+        print(
+            f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and {second}; "
+            "the scores flatter (python split_dataset.py --check)"
+        )
 
 
 def _print_copied(copied):

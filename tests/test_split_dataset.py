@@ -1,10 +1,12 @@
+import dataclasses
 import os
 import shutil
 
 from genre import index
 
+import numpy as np
 import pytest
-from conftest import call, one_line_error
+from conftest import call, one_line_error, write_pictures
 
 
 @pytest.fixture
@@ -117,3 +119,102 @@ def test_a_class_of_two_tracks_is_refused(data):
     index.write(folder, rows)
     shutil.rmtree(data / "dataset" / "chroma_stft")
     assert "too small: low (2)" in one_line_error("split_dataset.py", f"--data={data}", code=1)
+
+
+def rewritten(data, **cells):
+    """Give the rows of both features other cells: {column: function of the row}."""
+    for feature in ("mel", "chroma_stft"):
+        rows = index.read(data / "dataset" / feature)
+        values = [{column: value(row) for column, value in cells.items()} for row in rows]
+        changed = [dataclasses.replace(row, **value) for row, value in zip(rows, values, strict=True)]
+        index.write(data / "dataset" / feature, changed)
+
+
+def number(row):
+    return int(row.track[-1])
+
+
+def test_an_official_list_is_followed_unless_fractions_are_given(data):
+    rewritten(data, subset=lambda row: ("train", "train", "validation", "test", "test", "")[number(row)])
+    done = call("split_dataset.py", f"--data={data}")
+    assert "15 tracks by the official list; on none of its parts and left out: 3" in done.stdout
+    found = tracks_of(data / "images" / "mel")
+    assert found["validation"] == [f"{genre}/{genre}.00002" for genre in ("high", "low", "noise")]
+    assert [len(tracks) for tracks in found.values()] == [6, 3, 6]
+    call("split_dataset.py", f"--data={data}", "--fractions=0.5,0.25,0.25")
+    assert [len(tracks) for tracks in tracks_of(data / "images" / "mel").values()] == [9, 6, 3]
+
+
+def test_an_artist_and_what_sounds_alike_stay_together_and_check_finds_what_does_not(data):
+    rewritten(data, artist=lambda row: f"artist {row.track.split('/')[0]} {number(row) // 2}")
+    (data / "audit").mkdir()
+    near = [["track", "other"], ["low/low.00000", "high/high.00000"], ["low/low.00002", "noise/noise.00003"]]
+    (data / "audit" / "near_duplicates.csv").write_text("\n".join(map(",".join, near)))
+    call("split_dataset.py", f"--data={data}", "--seed=3")
+    subset_of = {track: subset for subset, found in tracks_of(data / "images" / "mel").items() for track in found}
+    for genre in ("high", "low", "noise"):
+        assert all(
+            subset_of[f"{genre}/{genre}.0000{i}"] == subset_of[f"{genre}/{genre}.0000{i + 1}"] for i in (0, 2, 4)
+        )
+    assert all(subset_of[first] == subset_of[second] for first, second in near[1:])
+    clean = call("split_dataset.py", f"--data={data}", "--check", "--strict")
+    assert "9 artists; in two subsets: artist 0, identical audio 0, nearly identical audio 0, track 0" in clean.stdout
+
+    lists = {
+        "low/low.00000": "train",
+        "low/low.00001": "test",
+        "high/high.00000": "validation",
+        "noise/noise.00000": "train",
+    }
+    lists |= {"high/high.00002": "train", "noise/noise.00002": "validation", "low/low.00005": "validation"}
+    (data / "mine.csv").write_text("\n".join(["track,subset", *map(",".join, lists.items())]))
+    done = call("split_dataset.py", f"--data={data}", f"--split_file={data / 'mine.csv'}")
+    assert "1 pairs of one artist are put apart: low/low.00000 and low/low.00001" in done.stdout
+    found = call("split_dataset.py", f"--data={data}", "--check", "--strict", code=1).stdout
+    assert "in two subsets: artist 1, identical audio 0, nearly identical audio 1, track 0" in found
+    warned = call("time_model.py", f"--data={data}", f"--models={data / 'models'}", "--epochs=1", "--filter_frames=4")
+    assert "warning: 2 pairs of tracks in two subsets share an artist or audio, such as" in warned.stdout
+
+
+def test_identical_pictures_without_an_index_are_found_too(tmp_path):
+    folder = write_pictures(tmp_path / "images" / "scans")
+    shutil.copyfile(folder / "train" / "a" / "train0.png", folder / "validation" / "b" / "again.png")
+    done = call("split_dataset.py", f"--data={tmp_path}", "--check")
+    assert (
+        "scans: 16 train, 9 validation, 0 test tracks, artists unknown; in two subsets: artist 0, identical audio 1"
+        in done.stdout
+    )
+    assert "nearly identical audio is not known; python audit_dataset.py finds it" in done.stdout
+
+
+def test_folds_test_every_track_once_keep_artists_together_and_can_be_trained_on(data):
+    rewritten(data, artist=lambda row: f"{row.track.split('/')[0]} {number(row) // 2}")
+    call("split_dataset.py", f"--data={data}", "--folds=3")
+    found = [tracks_of(data / "images" / f"fold{k}" / "mel") for k in range(3)]
+    tracks = sorted(row.track for row in index.read(data / "dataset" / "mel"))
+    for subset in ("test", "validation"):
+        assert sorted(track for fold in found for track in fold[subset]) == tracks
+    for fold in found:
+        assert [len(fold[subset]) for subset in index.SUBSETS] == [6, 6, 6]
+        artists = [{(t.split("/")[0], int(t[-1]) // 2) for t in fold[subset]} for subset in index.SUBSETS]
+        assert not artists[0] & artists[1] and not artists[1] & artists[2] and not artists[0] & artists[2]
+    again = [tracks_of(data / "images" / f"fold{k}" / "mel") for k in range(3)]
+    assert again == found
+    models = data / "models"
+    call("time_model.py", f"--data={data}", f"--models={models}", "--fold=1", "--epochs=1", "--filter_frames=4")
+    assert (models / "time_model" / "mel" / "fold1" / "run.json").is_file()
+    call("split_dataset.py", f"--data={data}")  # a plain split takes the folds' place
+    assert sorted(path.name for path in (data / "images").iterdir()) == ["chroma_stft", "mel"]
+    assert "10 folds need as many" in one_line_error("split_dataset.py", f"--data={data}", "--folds=10", code=1)
+    assert "at least 3" in one_line_error("split_dataset.py", f"--data={data}", "--folds=2", code=2)
+
+
+def test_the_subsets_are_written_as_arrays_too(data):
+    call("split_dataset.py", f"--data={data}", "--npz")
+    folder = data / "images" / "mel"
+    with np.load(folder / "train.npz", allow_pickle=False) as arrays:
+        assert arrays["x"].shape == (len(arrays["y"]), 16, 63, 1) and arrays["x"].dtype == np.uint8
+        assert arrays["classes"].tolist() == ["high", "low", "noise"]
+        assert [arrays["classes"][y] for y in arrays["y"]] == [track.split("/")[0] for track in arrays["tracks"]]
+    call("split_dataset.py", f"--data={data}")  # is replaced like everything a split wrote
+    assert not (folder / "train.npz").exists()
