@@ -60,7 +60,8 @@ add() { # folder name, option and file for a local archive, variable, known sha1
 # The sha1s that FMA publishes beside its archives.
 clips_sha1=ade154f733639d52e35e32f5593efe5be76c6d70 expected=8000
 if [ "$size" = medium ]; then clips_sha1=c67b69ea232021025fca9231fc1c7c1a063ab50b expected=25000; fi
-add fma_metadata --metadata "$metadata_file" FMA_METADATA_SHA1 "f0df49ffe5f2a6008d7dc83c6915b31835dfe733 ${FMA_METADATA_SHA1:-}"
+tables_sha1=f0df49ffe5f2a6008d7dc83c6915b31835dfe733
+add fma_metadata --metadata "$metadata_file" FMA_METADATA_SHA1 "$tables_sha1 ${FMA_METADATA_SHA1:-}"
 add "fma_$size" --archive "$clips_file" FMA_SHA1 "$clips_sha1 ${FMA_SHA1:-}"
 
 count=$(clips "$data/fma_$size")

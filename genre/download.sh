@@ -23,7 +23,8 @@ digest() { # bits of the SHA, file
     if command -v "sha${1}sum" >/dev/null; then "sha${1}sum" <"$2"; else shasum -a "$1" <"$2"; fi | cut -d' ' -f1
 }
 
-fetch() { # address, file: appends what the file lacks. Sets `problem` when nothing came; a break in the middle is final.
+# Appends what the file lacks. Sets `problem` where nothing came; a break in the middle is final.
+fetch() { # address, file
     local before code=0 status="" quiet=-s
     before=$(bytes "$2")
     if [ "$fetcher" = curl ]; then
@@ -60,8 +61,8 @@ verify() { # file, bits, known copies, each HASH or HASH:BYTES. Leaves the file'
 }
 
 refuse() { # bits, known copies, the variable that adds one
-    fail 1 "$archive has $(bytes "$archive") bytes and sha$1 $found, which is no known copy (known: ${2% }). Not unpacked: \
-delete it and call again, or, if you trust it, $3=$found bash ${0##*/}"
+    fail 1 "$archive has $(bytes "$archive") bytes and sha$1 $found, which is no known copy (known: ${2% }). \
+Not unpacked: delete it and call again, or, if you trust it, $3=$found bash ${0##*/}"
 }
 
 # Leaves the verified archive in `archive`: the user's own file, if that is set already, or what the first address that

@@ -36,6 +36,10 @@ TOOLS = [
 TOOLS += ["rm", "rmdir", "sed", "sha1sum", "sha256sum", "shasum", "tail", "tar", "bsdtar", "unzip", "tr", "wc"]
 BASH = shutil.which("bash")
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens
+# The public hosts are tried last: a proxy that is not there keeps every test from them.
+OFFLINE = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "127.0.0.1"}
+POWERSHELL = shutil.which("pwsh")
+needs_powershell = pytest.mark.skipif(POWERSHELL is None, reason="needs pwsh")
 needs_bash = pytest.mark.skipif(os.name == "nt" or BASH is None, reason="needs bash")
 fetchers = pytest.mark.parametrize(
     "fetcher",
@@ -135,12 +139,10 @@ def call(tmp_path):
         for tool in [*TOOLS, fetcher]:
             if (path := shutil.which(tool)) and tool not in without and not (tools / tool).exists():
                 (tools / tool).symlink_to(path)
-        # The public hosts are tried last: a proxy that is not there keeps every test from them.
-        offline = dict.fromkeys(("http_proxy", "https_proxy"), NOWHERE) | {"no_proxy": "127.0.0.1"}
         command = [BASH, str(ROOT / script), *map(str, options)]
         if limit:  # largest file in KiB: what exceeds it fails as on a full disk
             command = [BASH, "-c", f'trap "" XFSZ; ulimit -f {limit}; exec "$0" "$@"', *command]
-        environment = {"PATH": str(tools), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)} | offline | variables
+        environment = {"PATH": str(tools), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)} | OFFLINE | variables
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
         if code:
@@ -409,3 +411,72 @@ def test_a_missing_tool_is_named(call, script, without, message):
 def test_shasum_will_do(server, call, tmp_path):
     call("download_gtzan.sh", without=("sha256sum",), **gtzan(server))
     assert (tmp_path / "data" / "genres").is_dir()
+
+
+@needs_bash
+def test_a_copy_of_another_size_is_refused(call, tmp_path):
+    (tmp_path / "genres.tar.gz").write_bytes(GTZAN)
+    for difference in (1, 0):
+        copy = f"{sha(GTZAN)}:{len(GTZAN) + difference}"
+        call("download_gtzan.sh", "--archive=genres.tar.gz", code=int(difference > 0), GTZAN_SHA256=copy)
+
+
+@pytest.mark.parametrize("name", ["download_gtzan", "download_fma"])
+def test_both_shells_know_the_same_copies_addresses_and_variables(name):
+    bash, powershell = ((ROOT / f"{name}.{ending}").read_text(encoding="ascii") for ending in ("sh", "ps1"))
+    for pattern in (r"\b[0-9a-f]{40,64}(?::\d+)?\b", r"https?://[\w./-]+", r"\b(?:GTZAN|FMA)_[A-Z0-9_]+\b"):
+        assert set(re.findall(pattern, bash)) == set(re.findall(pattern, powershell)) != set()
+
+
+def call_powershell(cwd, script, *options, code=0, **variables):
+    command = [POWERSHELL, "-NoProfile", "-NonInteractive", "-File", str(ROOT / script), *map(str, options)]
+    environment = os.environ | OFFLINE | variables
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, encoding="utf-8", errors="replace")
+    assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@needs_powershell
+def test_powershell_continues_verifies_and_unpacks_once(server, tmp_path):
+    server.cut = True
+    options = ("download_gtzan.ps1", "-Data", tmp_path / "my data")
+    assert "call again, the download goes on" in call_powershell(tmp_path, *options, code=1, **gtzan(server)).stderr
+    call_powershell(tmp_path, *options, **gtzan(server))
+    assert server.requests[-1] == ("/genres.tar.gz", f"bytes={len(GTZAN) // 2}-")
+    assert "is there already" in call_powershell(tmp_path, *options, **gtzan(server)).stdout
+    assert files(tmp_path / "my data") == TRACKS | {"genres/bextract_single.mf": b"list"}
+    assert len(server.requests) == 2
+
+
+@needs_powershell
+def test_powershell_fetches_fma(server, tmp_path):
+    call_powershell(tmp_path, "download_fma.ps1", **fma(server))
+    assert sorted(os.listdir(tmp_path / "data")) == ["fma_metadata", "fma_small"]
+    assert (tmp_path / "data" / "fma_small" / "000" / "000002.mp3").read_bytes() == noise(2)
+
+
+@needs_powershell
+def test_powershell_refuses_what_bash_refuses(server, tmp_path):
+    data = tmp_path / "data"
+    evil = {
+        "evil.zip": zipped({"../x": b"evil"}),
+        "link.zip": zipped({}, "x"),
+        "evil.tar.gz": tar(TRACKS | {"../x": b""}),
+    }
+    for name, content in evil.items():
+        (tmp_path / name).write_bytes(content)
+        script, option = (
+            ("download_fma.ps1", "-Metadata") if name.endswith("zip") else ("download_gtzan.ps1", "-Archive")
+        )
+        hashes = {"FMA_METADATA_SHA1": sha(content, 1), "GTZAN_SHA256": sha(content)}
+        assert "nothing unpacked" in call_powershell(tmp_path, script, option, name, code=1, **hashes).stderr
+        assert os.listdir(data) == []
+    url = {"GTZAN_URL": f"{server.address}/genres.tar.gz"}
+    assert f"'{sha(GTZAN)}'" in call_powershell(tmp_path, "download_gtzan.ps1", code=1, **url).stderr
+    assert list(files(data).values()) == [GTZAN]
+    (tmp_path / "page.tar.gz").write_bytes(HTML)
+    page = call_powershell(tmp_path, "download_gtzan.ps1", "-Archive", "page.tar.gz", code=1)
+    assert "is an HTML page" in page.stderr
+    (data / "genres").mkdir()
+    (data / "genres" / "mine").touch()
+    assert "holds something else" in call_powershell(tmp_path, "download_gtzan.ps1", code=2, **gtzan(server)).stderr
