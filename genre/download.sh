@@ -55,9 +55,11 @@ fetch() { # address, file
 is_html() { head -c 1000 "$1" | LC_ALL=C grep -aqiE '<(!doctype )?html'; }
 
 verify() { # file, bits, known copies, each HASH or HASH:BYTES. Leaves the file's hash in `found`.
+    local known
+    known=" $(tr A-F a-f <<<"$3") " # PowerShell's Get-FileHash writes capitals
     printf 'checking %s\n' "$1"
     found=$(digest "$2" "$1")
-    [[ " $3 " == *" $found "* || " $3 " == *" $found:$(bytes "$1") "* ]]
+    [[ $known == *" $found "* || $known == *" $found:$(bytes "$1") "* ]]
 }
 
 refuse() { # bits, known copies, the variable that adds one
