@@ -374,8 +374,8 @@ def _warn_of_leaks(plan):
     if pairs:
         first, second = min(pairs)
         print(
-            f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and {second}; "
-            "the scores flatter (python split_dataset.py --check)"
+            f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and "
+            f"{second}; the scores flatter (python split_dataset.py --check says more)"
         )
 
 
