@@ -1,6 +1,8 @@
 """What the fingerprint of genre/fingerprint.py finds, whom it accuses, and what it costs: Markdown tables.
 
-python experiments/fingerprint.py --audio_files_path=DATA/gtzan_audio
+python experiments/fingerprint.py --audio_files_path=DATA/gtzan_audio 2>/dev/null
+
+(libmpg123 complains on standard error of where libsndfile's MP3 files end.)
 """
 
 import itertools
@@ -14,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the
 
 import demo
 from genre import fingerprint
-from genre.command_line import Parser, natural, run
+from genre.command_line import Parser, names, natural, run
 from genre.fingerprint import STEP
 
 import librosa
@@ -26,28 +28,27 @@ import soxr
 
 MP3 = {"suffix": ".mp3", "bitrate_mode": "CONSTANT"}
 KBITS = {128: 0.2, 64: 0.63, 32: 0.85, 16: 0.95}  # libsndfile's compression level at 22,050 Hz mono: measured
-SPEEDS = np.geomspace(0.6, 1.7, 40)  # 2.7 % apart, and none 1: copies that are other recordings to the fingerprint
+SPEEDS = np.geomspace(0.5, 2, 81)  # 1.75 % apart, which are other recordings to the fingerprint
 
 
 def main():
     parser = Parser(__doc__)
     parser.add_argument("--audio_files_path", required=True, help="folder of tracks of about 30 s, in any subfolders")
+    parser.add_argument("--parts", default="honest,copies,crowd,composed,huge", help="what to measure")
     parser.add_argument("--crowd", type=natural, default=2000, help="tracks made by playing those at other speeds")
-    parser.add_argument("--huge", type=natural, default=0, help="random fingerprints of 30 s for a search by itself")
+    parser.add_argument("--huge", type=natural, default=25000, help="random fingerprints of 30 s, to search only")
     args = parser.parse_args()
     paths = sorted(path for path in Path(args.audio_files_path).rglob("*") if path.suffix in (".flac", ".wav", ".au"))
     songs = [_read(path) for path in paths]
-    started = time.perf_counter()
-    prints = [fingerprint.of_file(path) for path in paths]
-    print(
-        f"{len(paths)} tracks, {1000 * (time.perf_counter() - started) / len(paths):.0f} ms each to decode and print\n"
-    )
-    honest(paths, prints)
-    crowd(songs, args.crowd)
-    synthesised()
-    if args.huge:
-        huge(args.huge)
-    copies(songs)
+    parts = {
+        "honest": lambda: honest(paths),
+        "copies": lambda: copies(songs),
+        "crowd": lambda: crowd(songs, args.crowd),
+        "composed": composed,
+        "huge": lambda: huge(args.huge),
+    }
+    for part in names(args.parts):
+        parts[part]()
 
 
 def _read(path):
@@ -55,13 +56,17 @@ def _read(path):
     return samples.mean(axis=1), sr
 
 
-def honest(paths, prints):
+def honest(paths):
     """Every pair of different tracks at every offset, without the search."""
+    started = time.perf_counter()
+    prints = [fingerprint.of_file(path) for path in paths]
+    each = 1000 * (time.perf_counter() - started) / len(paths)
+    print(f"{len(paths)} tracks, {each:.0f} ms each to decode and fingerprint\n")
     size = scipy.fft.next_fast_len(2 * max(map(len, prints)))
     spectra = [_spectra(bits, size) for bits in prints]
     alike = []
-    for i, j in itertools.combinations(range(len(prints)), 2):
-        agree, both = (scipy.fft.irfft((a.conj() * b).sum(axis=1), size) for a, b in zip(*(spectra[i], spectra[j])))
+    for one, other in itertools.combinations(spectra, 2):
+        agree, both = (scipy.fft.irfft((a.conj() * b).sum(axis=1), size) for a, b in zip(one, other, strict=True))
         alike.append([np.max((0.5 + agree / 64 / np.maximum(both, 1))[both > s / STEP]) for s in (5, 10)])
     best = np.array(alike).max(axis=0)
     matches = fingerprint.near(prints)
@@ -83,13 +88,15 @@ def _spectra(bits, size):
 def crowd(songs, tracks):
     """Many tracks with the bits of real music: the songs at speeds so far apart that they count as others."""
     chosen = itertools.islice(itertools.product(SPEEDS, songs), tracks)
-    _search("real tracks at other speeds", [fingerprint.fingerprint(x, sr * speed) for speed, (x, sr) in chosen])
+    prints = [fingerprint.fingerprint(samples, sr * speed) for speed, (samples, sr) in chosen]
+    for part in (len(prints) // 4, len(prints) // 2, len(prints)):
+        _search("real tracks at other speeds", prints[:part])
 
 
-def synthesised(tracks=20, seconds=15.0):
+def composed(tracks=20, seconds=15.0):
     rng = np.random.default_rng(0)
     songs = [demo.compose(style, rng, seconds) for style in demo.STYLES for _ in range(tracks)]
-    _search("tracks composed by demo.py, 15 s", [fingerprint.fingerprint(x, demo.SR) for x in songs])
+    _search("tracks composed by demo.py, 15 s", [fingerprint.fingerprint(samples, demo.SR) for samples in songs])
 
 
 def huge(tracks, frames=2551):
@@ -109,11 +116,9 @@ def _search(name, prints):
     started = time.perf_counter()
     matches = fingerprint.near(prints)
     seconds = time.perf_counter() - started
-    entries = sum(map(len, prints))
-    print(f"{len(prints)} {name} ({len(prints) * (len(prints) - 1) // 2} pairs, {entries:.2g} sub-fingerprints):")
-    print(
-        f"accused {len(matches)}; {seconds:.1f} s to search, memory at its peak {_peak():.2f} GB, {before:.2f} before\n"
-    )
+    count = f"{len(prints) * (len(prints) - 1) // 2:,} pairs, {sum(map(len, prints)):,} sub-fingerprints"
+    print(f"{len(prints):,} {name} ({count}): accused {len(matches)};")
+    print(f"{seconds:.1f} s to search, memory at its peak {_peak():.2f} GB, {before:.2f} before\n")
     for match in matches[:20]:
         print(match)
 
@@ -128,12 +133,10 @@ def copies(songs):
     print("| copy | found | at its offset | others accused | least and median share of equal bits |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        for name, (make, how, shift) in kinds().items():
-            first, second = [], []
-            for samples, sr in songs:
-                cut = round(abs(shift) * sr)
-                first.append(fingerprint.fingerprint(samples[: len(samples) - cut], sr))
-                second.append(_through_a_file(make(samples[cut:], sr), sr, Path(folder), how))
+        for name, (make, how, shift, end) in kinds().items():
+            first = [fingerprint.fingerprint(samples[: round(end * sr)], sr) for samples, sr in songs]
+            later = [(samples[round(shift * sr) :], sr) for samples, sr in songs]
+            second = [_through_a_file(make(samples, sr), sr, Path(folder), how) for samples, sr in later]
             _row(name, fingerprint.near([*first, *second]), len(songs), shift)
 
 
@@ -153,35 +156,51 @@ def _through_a_file(samples, sr, folder, how):
 
 
 def kinds():
-    """{kind: (function of samples and rate, how to write the file, s cut from the copy's start)}"""
-    same = _same
-    mp3 = {rate: {**MP3, "compression_level": level} for rate, level in KBITS.items()}
+    """{kind: (function of samples and rate, how to write the file, s cut from the copy's start, s that are kept of the
+    original)}"""
+    changed = _encodings() | _changes() | _out_of_scope()
+    kinds = {name: (*kind, 0, 30) for name, kind in changed.items()}
+    kinds |= {f"{shift:g} s later": (_same, {}, shift, 30) for shift in (0.1, 1, 3, 7.3, 15, 20, 24, 26)}
+    for shift, end, rate in ((3, 30, 64), (15, 30, 64), (7, 23, 64), (10, 20, 64), (10, 20, 32)):
+        how = {**MP3, "compression_level": KBITS[rate]}
+        kinds[f"{end - shift} s shared, {shift} s later, -6 dB, MP3 {rate} kbit/s"] = (_quieter, how, shift, end)
+    return kinds
+
+
+def _encodings():
     ogg = {"suffix": ".ogg", "subtype": "VORBIS"}
-    found = {f"MP3, {rate} kbit/s": (same, how, 0) for rate, how in mp3.items()}
-    found |= {
-        "Ogg Vorbis": (same, ogg, 0),
-        "Ogg Vorbis, lowest quality": (same, {**ogg, "compression_level": 1.0}, 0),
-        "FLAC": (same, {"suffix": ".flac"}, 0),
-        "8-bit WAV": (same, {"subtype": "PCM_U8"}, 0),
-        "+6 dB, clipped": (lambda x, sr: np.clip(2 * x, -1, 1), {}, 0),
-        "+12 dB, clipped": (lambda x, sr: np.clip(4 * x, -1, 1), {}, 0),
-        "-12 dB": (lambda x, sr: x / 4, {}, 0),
-        "22,050 -> 16,000 -> 22,050 Hz": (_back_and_forth(16000), {}, 0),
-        "22,050 -> 8,000 -> 22,050 Hz": (_back_and_forth(8000), {}, 0),
-        "44,100 Hz stereo, right 6 dB lower": (_stereo(0.5), {"samplerate": 44100}, 0),
-        "stereo, right upside down and 2 dB lower": (_stereo(-0.8), {"samplerate": 44100}, 0),
-        "noise 20 dB below": (_noise(20), {}, 0),
-        "noise 10 dB below": (_noise(10), {}, 0),
-        "bass +12 dB below 500 Hz": (_bass, {}, 0),
+    mp3 = {f"MP3, {rate} kbit/s": (_same, {**MP3, "compression_level": level}) for rate, level in KBITS.items()}
+    return mp3 | {
+        "Ogg Vorbis": (_same, ogg),
+        "Ogg Vorbis, lowest quality": (_same, {**ogg, "compression_level": 1.0}),
+        "FLAC": (_same, {"suffix": ".flac"}),
+        "8-bit WAV": (_same, {"subtype": "PCM_U8"}),
     }
-    found |= {f"{shift:g} s later": (same, {}, shift) for shift in (0.1, 1, 3, 7.3, 15, 20, 24, 26)}
-    found |= {
-        f"{shift:g} s later, -6 dB, MP3 {rate} kbit/s": (lambda x, sr: x / 2, mp3[rate], shift)
-        for shift, rate in ((3, 64), (15, 64), (20, 32))
+
+
+def _changes():
+    return {
+        "+6 dB, clipped": (lambda x, sr: np.clip(2 * x, -1, 1), {}),
+        "+12 dB, clipped": (lambda x, sr: np.clip(4 * x, -1, 1), {}),
+        "-12 dB": (lambda x, sr: x / 4, {}),
+        "22,050 -> 16,000 -> 22,050 Hz": (_back_and_forth(16000), {}),
+        "22,050 -> 8,000 -> 22,050 Hz": (_back_and_forth(8000), {}),
+        "44,100 Hz stereo, right 6 dB lower": (_stereo(0.5), {"samplerate": 44100}),
+        "stereo, right upside down and 2 dB lower": (_stereo(-0.8), {"samplerate": 44100}),
+        "noise 20 dB below": (_noise(20), {}),
+        "noise 10 dB below": (_noise(10), {}),
+        "bass +12 dB below 500 Hz": (_bass, {}),
     }
-    found |= {f"{percent:g} % faster (speed)": (_speed(percent), {}, 0) for percent in (0.2, 0.5, 1, 2, 5)}
-    found |= {f"{percent:g} % faster (tempo)": (_tempo(percent), {}, 0) for percent in (0.2, 1, 2, 5)}
-    return found | {f"pitch +{steps:g} semitones": (_pitch(steps), {}, 0) for steps in (0.1, 0.5, 1)}
+
+
+def _out_of_scope():
+    speeds = {f"{percent:g} % faster (speed and pitch)": (_speed(percent), {}) for percent in (0.2, 0.5, 1, 2, 5)}
+    tempi = {f"{percent:g} % faster (tempo only)": (_tempo(percent), {}) for percent in (0.2, 1, 2, 5)}
+    return speeds | tempi | {f"pitch +{steps:g} semitones": (_pitch(steps), {}) for steps in (0.1, 0.5, 1)}
+
+
+def _quieter(samples, sr):
+    return samples / 2
 
 
 def _same(samples, sr):

@@ -61,7 +61,7 @@ def fingerprint(samples, sr=SR):
         samples: mono, float32 (samples,), full scale 1. sr: their rate in Hz.
 
     Returns:
-        uint32 (frames,), 84 a second and 10 kB for 30 s; 0 where a frame tells nothing: silence, or a steady tone.
+        uint32 (frames,), 86 a second and 10 kB for 30 s; 0 where a frame tells nothing: silence, or a steady tone.
     """
     samples = np.asarray(samples, np.float32)
     power = _bands(samples if sr == SR else soxr.resample(samples, sr, SR))  # (frames + 1, 33)
@@ -109,7 +109,7 @@ def near(fingerprints, alike=ALIKE):
 
 
 def _shared(a, b, offset):
-    """Where frame t of `a` meets frame t + offset of `b` and both tell something: two arrays, uint32 (shared frames,)."""
+    """Where frame t of `a` meets frame t + offset of `b` and both tell something: two uint32 (shared frames,)."""
     a, b = (a, b[offset:]) if offset >= 0 else (a[-offset:], b)
     length = min(len(a), len(b))
     both = (a[:length] != 0) & (b[:length] != 0)
