@@ -62,6 +62,33 @@ def confusion_matrix(counts, classes, title, path):
     _save(figure, path)
 
 
+def class_counts(counts, title, path):
+    """Tracks and, where known, artists of each class as bars.
+
+    Args:
+        counts: {class: (tracks, artists)}, from the top down.
+    """
+    names = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "\u2026" for name in counts]
+    columns = [(label, [of_class[i] for of_class in counts.values()]) for i, label in enumerate(("tracks", "artists"))]
+    columns = [(label, values) for label, values in columns if any(values)]
+    height, rows = 0.8 / len(columns), np.arange(len(names))
+    figure = Figure(figsize=(8, 1.4 + 0.32 * len(names)), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    for number, (label, values) in enumerate(columns):
+        bars = axes.barh(rows + height * (number - (len(columns) - 1) / 2), values, height=0.9 * height, label=label)
+        axes.bar_label(bars, padding=3, fontsize=7)
+    axes.set_yticks(rows, names, parse_math=False)
+    axes.invert_yaxis()
+    axes.margins(x=0.1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="x", alpha=0.3)
+    axes.set_xlabel(" and ".join(label for label, _ in columns))
+    if len(columns) > 1:
+        figure.legend(loc="outside upper right", ncols=2, fontsize=8)
+    figure.suptitle(title, parse_math=False)
+    _save(figure, path)
+
+
 def contact_sheet(pictures, seconds, title, path):
     """Pictures of one piece below each other, in colours for people; low frequencies at the bottom.
 
