@@ -59,7 +59,7 @@ def test_every_fault_is_found_and_no_other_accused(audited):
 
 def test_it_counts_genres_names_faults_and_draws_them(audited, data):
     said, _ = audited
-    assert "  low      11 tracks" in said and "  high       5 tracks" in said
+    assert "  low      11 tracks" in said and "  high      5 tracks" in said
     assert "artists unknown" in said and "faults: 9" in said
     assert "  low/short: 0.50 s of 3 s" in said
     for name in ("genres.png", "examples.png"):
