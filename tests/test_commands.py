@@ -42,7 +42,8 @@ def workspace(tmp_path):
 
 def quick(script):
     """Options that make a training short and need no network."""
-    options = {"weights": "--weights=none", "C": "--C=1,10", "gamma": "--gamma=0.001,0.01"}
+    options = {"weights": "--weights=none", "trainable_layers": "--image_size=32x40", "C": "--C=1,10"}
+    options |= {"gamma": "--gamma=0.001,0.01"}
     own = parameters(importlib.import_module(script).build_model)
     trained = [] if main_keywords(script).get("estimator") else ["--epochs=1"]
     return trained + [option for name, option in options.items() if name in own]
