@@ -33,6 +33,7 @@ DISTINCT = 100  # different sub-fingerprints in what is shared: 1.2 s of sound t
 VOTES = 2  # equal sub-fingerprints at one offset that make a candidate
 SLACK = 4  # frames: as far apart offsets may be and still be one
 CROWD = 64  # neighbours with an equal sub-fingerprint that one is paired with: bounds the work over many copies
+BLOCK = 2**21  # entries of the index looked at together: bounds the memory
 
 
 class Match(NamedTuple):
@@ -146,11 +147,12 @@ def _collisions(fingerprints, lengths, span):
     starts = np.concatenate([[0], np.cumsum(lengths)])
     here, lag = np.flatnonzero(values[1:] == values[:-1]), 1
     while len(here) and lag <= CROWD:
-        a, b = places[here].astype(np.int64), places[here + lag].astype(np.int64)
-        i, j = (np.searchsorted(starts, place, side="right") - 1 for place in (a, b))
-        a, b, i, j = (column[i != j] for column in (a, b, i, j))
-        offset = (b - starts[j]) - (a - starts[i])
-        yield np.unique((i * len(lengths) + j) * span + max(lengths) + offset, return_counts=True)
+        for part in np.array_split(here, len(here) // BLOCK + 1):
+            a, b = places[part].astype(np.int64), places[part + lag].astype(np.int64)
+            i, j = (np.searchsorted(starts, place, side="right") - 1 for place in (a, b))
+            offset = (b - starts[j]) - (a - starts[i])
+            keys = (i * len(lengths) + j) * span + max(lengths) + offset
+            yield np.unique(keys[i != j], return_counts=True)
         lag += 1
         here = here[here + lag < len(values)]
         here = here[values[here + lag] == values[here]]
