@@ -27,8 +27,13 @@ def render(sound, recipe):
     Returns:
         uint8 (bins, frames), highest frequency in row 0.
     """
+    return draw(compute(sound, recipe), recipe)
+
+
+def draw(spectrogram, recipe):
+    """Float (bins, frames) in the recipe's unit, lowest frequency first, -> uint8 (bins, frames), highest in row 0."""
     low, high = (np.reshape(np.float32(side), (-1, 1)) for side in (recipe.low, recipe.high))
-    levels = (compute(sound, recipe) - low) * (GREY_LEVELS / (high - low))
+    levels = (spectrogram - low) * (GREY_LEVELS / (high - low))
     return np.rint(np.clip(levels, 0, GREY_LEVELS, out=levels), out=levels).astype(np.uint8)[::-1]
 
 

@@ -4,7 +4,7 @@ import collections
 import dataclasses
 from pathlib import Path
 
-from genre import audio, images, index
+from genre import audio, dumps, images, index
 from genre.command_line import CallError
 from genre.features import Sound
 from genre.variants import ORIGINAL
@@ -70,6 +70,8 @@ def _missing(rows, variants):
 
 def _render(track, audio_hash, recipes, missing, dataset_path, colormap, rows, silent):
     """Decode a track and save the missing variants of each feature; adds to `rows` and `silent`."""
+    if track.path.suffix == dumps.SUFFIX:
+        return _render_dump(track, audio_hash, recipes, missing, dataset_path, colormap, rows)
     a_recipe = next(iter(recipes.values()))
     rates = sorted({recipes[feature].sr for feature, variants in missing.items() if variants})
     wanted = dict.fromkeys(variant for variants in missing.values() for variant in variants)
@@ -90,6 +92,18 @@ def _render(track, audio_hash, recipes, missing, dataset_path, colormap, rows, s
                     picture = images.render(sounds[recipe.sr], recipe)
                     images.save(dataset_path / feature / file, picture, recipe, colormap)
                     rows[feature].append(_row(track, file, piece.start, held, variant, audio_hash))
+
+
+def _render_dump(track, audio_hash, recipes, missing, dataset_path, colormap, rows):
+    """Save the picture of a spectrogram that was published instead of its audio."""
+    for feature, recipe in recipes.items():
+        if any(variant != ORIGINAL for variant in missing[feature]):
+            raise CallError(f"{track.path} is a mel dump, which can be neither shifted nor stretched")
+        if missing[feature]:
+            spectrogram, seconds = dumps.spectrogram(track.path, recipe)
+            file = _file(track, 0, True, ORIGINAL)
+            images.save(dataset_path / feature / file, images.draw(spectrogram, recipe), recipe, colormap)
+            rows[feature].append(_row(track, file, 0.0, seconds, ORIGINAL, audio_hash))
 
 
 def _numbered(pieces):

@@ -13,6 +13,7 @@ import csv
 
 from genre.command_line import CallError, DataError
 from genre.datasets import Track
+from genre.dumps import SUFFIX
 from genre.index import SUBSETS
 
 FOLDERS = {"mtg_jamendo": "mtg_jamendo", "mtg_jamendo_11": "mtg_jamendo"}
@@ -23,7 +24,9 @@ PREFIX = "genre---"
 
 
 def tracks(root, name):
-    """The tracks of <root>/NN/ID.mp3 (or ID.low.mp3) that <root>/splits/split-N/autotagging_genre-*.tsv list.
+    """The tracks that <root>/splits/split-N/autotagging_genre-*.tsv list.
+
+    Each is <root>/NN/ID.mp3, or ID.low.mp3, or the mel dump ID.npy, of which `--preset=jamendo` makes pictures.
 
     Raises:
         CallError: the lists are not there. DataError: they are damaged, or not one track is there.
@@ -34,9 +37,9 @@ def tracks(root, name):
         listed = single_tag_balanced(listed)
     found = []
     for row in listed:
-        path = root / row["path"]
-        path = path if path.is_file() else path.with_suffix(".low.mp3")
-        if path.is_file():
+        audio = root / row["path"]
+        candidates = (audio, audio.with_suffix(".low.mp3"), audio.with_suffix(SUFFIX))
+        if path := next((path for path in candidates if path.is_file()), None):
             found.append(Track(path, row["id"], row["labels"], row["artist"], row["album"], row["subset"]))
     if not found:
         raise DataError(
