@@ -17,7 +17,7 @@ import os
 import shutil
 from pathlib import Path
 
-from genre import files, index, inputs, splits
+from genre import files, images, index, inputs, splits
 from genre.command_line import BAD_DATA, CallError, DataError, Parser, natural, positive, run
 from genre.index import SUBSETS
 
@@ -129,6 +129,7 @@ def _check(images_path, near, near_path, strict):
         shown = ", ".join(f"{counts[subset]} {subset}" for subset in SUBSETS)
         print(f"{folder}: {shown} tracks, {known}; in two subsets: {of_kind}")
         _print_straddling(straddling)
+        _print_copies(rows)
         for kind, pairs in straddling.items():
             lines += [[folder.name, kind, a, subset_of[a], b, subset_of[b]] for a, b in pairs]
     files.write_csv(images_path / splits.LEAKS, lines)
@@ -136,9 +137,23 @@ def _check(images_path, near, near_path, strict):
     return BAD_DATA if strict and len(lines) > 1 else None
 
 
+def _print_copies(rows):
+    """A line on identical audio or pictures, wherever they are: a copy in two genres contradicts itself."""
+    groups = collections.defaultdict(dict)
+    for row in rows:
+        groups[row.audio_hash, row.start, row.variant][row.track] = row.labels
+    copies = [group for group in groups.values() if len(group) > 1]
+    torn = [group for group in copies if len(set(group.values())) > 1]
+    if copies:
+        example = f", such as {' and '.join(sorted(torn[0])[:2])}" if torn else ""
+        print(f"  {len(copies)} groups of identical audio or pictures, {len(torn)} of them in two genres{example}")
+
+
 def _hashed(folder, rows):
-    """Rows, those without a hash of their audio with one of the picture."""
-    return [r if r.audio_hash else dataclasses.replace(r, audio_hash=index.file_hash(folder / r.file)) for r in rows]
+    """Rows, those without a hash of their audio with one of what the picture shows."""
+    return [
+        r if r.audio_hash else dataclasses.replace(r, audio_hash=images.content_hash(folder / r.file)) for r in rows
+    ]
 
 
 def _consistent(rows, dataset_path):

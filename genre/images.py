@@ -1,6 +1,7 @@
 """(bins, frames) <-> 8-bit PNG, by the recipe's fixed scale. A picture has its highest frequency in row 0."""
 
 import argparse
+import hashlib
 import warnings
 import zlib
 
@@ -61,6 +62,12 @@ def palette(colormap):
     except KeyError:
         raise CallError(f"matplotlib has no colour map {colormap!r}; try magma, viridis or gray_r") from None
     return colours[:, :3].tobytes()
+
+
+def content_hash(path):
+    """sha256 of what a picture shows, however its file is packed."""
+    picture = read(path)
+    return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()
 
 
 def read(path, recipe=None):

@@ -128,12 +128,6 @@ def class_names(folder):
     return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
 
 
-def file_hash(path):
-    """sha256 of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def fingerprint(rows):
     """A short hash of what rows, [(folder, row)], say and, where no audio hash is known, of the pictures' sizes."""
     digest = hashlib.sha256()
