@@ -81,7 +81,7 @@ def test_all_train_a_step_are_saved_and_predict_the_same_in_a_fresh_process(tmp_
     rng = np.random.default_rng(0)
     expected = {}
     for name in ON_PICTURES:
-        for shape in (min(SHAPES), (128, 130, 1), max(SHAPES)):
+        for shape in (min(SHAPES), (128, 130, 1)):
             keras.utils.set_random_seed(0)
             core = build(name, shape, 3)
             core.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))

@@ -1,16 +1,17 @@
 """Scripts that build on finished runs: VGG16 + SVM and the PCA hybrid, through the public commands."""
 
 import csv
+import importlib
 import json
 import shutil
 import subprocess
 import sys
 
-from genre import inputs, runs
+from genre import inputs, runs, training
 
 import numpy as np
 import pytest
-from conftest import QUICK, ROOT, call, one_line_error
+from conftest import QUICK, ROOT, call, main_keywords, one_line_error
 
 SVM = ("vgg16_svm_model.py", "--C=1,10", "--gamma=0.001,0.01")
 
@@ -117,19 +118,28 @@ def test_a_run_of_pictures_of_another_recipe_is_refused_by_name(models, split_da
     assert "n_fft 512 there, 1024 now" in error and "frequency_model" in error
 
 
-def test_wrong_calls_are_one_line(models, split_data, tmp_path):
-    common = (f"--data={split_data}", f"--models={tmp_path}")
-    run = models / "frequency_model" / "mel"
-    for script, options, message in (
-        ("vgg16_svm_model.py", ["--run=,"], "--run or --features is empty"),
-        ("vgg16_svm_model.py", [f"--run={run}", "--C=0"], "every C and gamma should be a number above 0"),
-        ("vgg16_svm_model.py", [f"--run={run}", "--features=chroma_stft"], "not allowed with argument"),
-        ("pca_hybrid_model.py", [f"--run={run},{run}/../mel"], "names one run twice"),
-        ("pca_hybrid_model.py", [f"--run={run}"], "one number of --components for each of 1 runs"),
-        ("pca_hybrid_model.py", [f"--run={run}", "--components=0"], "at least 1 component"),
-        ("time_model.py", [f"--init_from={models / 'vgg16_svm_model' / 'mel'}"], "has no layers to start from"),
-    ):
-        assert message in one_line_error(script, *common, *options, code=2)
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("vgg16_svm_model", ["--run=,"], "--run or --features is empty"),
+        ("vgg16_svm_model", ["--run=RUN", "--C=0"], "every C and gamma should be a number above 0"),
+        ("vgg16_svm_model", ["--run=RUN", "--features=chroma_stft"], "not allowed with argument"),
+        ("pca_hybrid_model", ["--run=RUN,RUN/../mel"], "names one run twice"),
+        ("pca_hybrid_model", ["--run=RUN"], "one number of --components for each of 1 runs"),
+        ("pca_hybrid_model", ["--run=RUN", "--components=0"], "at least 1 component"),
+        ("time_model", ["--init_from=SVM"], "has no layers to start from"),
+    ],
+)
+def test_a_wrong_call_is_one_line(models, split_data, tmp_path, monkeypatch, capsys, name, options, message):
+    runs_there = {"RUN": models / "frequency_model" / "mel", "SVM": models / "vgg16_svm_model" / "mel"}
+    for short, folder in runs_there.items():
+        options = [option.replace(short, str(folder)) for option in options]
+    monkeypatch.setattr("sys.argv", [f"{name}.py", f"--data={split_data}", f"--models={tmp_path}", *options])
+    with pytest.raises(SystemExit) as stopped:
+        training.main(importlib.import_module(name).build_model, **main_keywords(name))
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
     assert list(tmp_path.glob("*/*")) == []
 
 
