@@ -113,7 +113,7 @@ def _check(images_path, near, near_path, strict):
         raise CallError(f"{images_path} holds no <feature>/train; make a split with: python split_dataset.py")
     if not Path(near_path).is_file():
         print(f"no {near_path}: nearly identical audio is not known; python audit_dataset.py finds it")
-    lines = [["folder", "kind", "track", "subset", "other", "other_subset"]]
+    lines = {folder.parent: [["feature", "kind", "track", "subset", "other", "other_subset"]] for folder in folders}
     for folder in folders:
         rows = [row for subset in SUBSETS for row in _hashed(folder, index.subset_rows(folder, subset))]
         subsets = collections.defaultdict(set)
@@ -131,10 +131,11 @@ def _check(images_path, near, near_path, strict):
         _print_straddling(straddling)
         _print_copies(rows)
         for kind, pairs in straddling.items():
-            lines += [[folder.name, kind, a, subset_of[a], b, subset_of[b]] for a, b in pairs]
-    files.write_csv(images_path / splits.LEAKS, lines)
-    print("wrote", images_path / splits.LEAKS)
-    return BAD_DATA if strict and len(lines) > 1 else None
+            lines[folder.parent] += [[folder.name, kind, a, subset_of[a], b, subset_of[b]] for a, b in pairs]
+    for split, found in lines.items():
+        files.write_csv(split / splits.LEAKS, found)
+    print("wrote", ", ".join(str(split / splits.LEAKS) for split in lines))
+    return BAD_DATA if strict and any(len(found) > 1 for found in lines.values()) else None
 
 
 def _print_copies(rows):
@@ -202,7 +203,7 @@ def _refuse_foreign(images_path, features):
         return
     if not images_path.is_dir():
         raise DataError(f"{images_path} is a file; give another --images_path")
-    ours = {images_path / splits.LEAKS}
+    ours = {images_path / splits.LEAKS, *images_path.glob(f"fold*/{splits.LEAKS}")}
     for path in [*images_path.glob(f"*/{index.INDEX}"), *images_path.glob(f"fold*/*/{index.INDEX}")]:
         folder = path.parent
         if folder.name in features and (folder / index.RECIPE).is_file():

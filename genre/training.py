@@ -350,6 +350,8 @@ def _print_plan(plan, pictures, size):
         made = folder.parent.parent / "dataset" / feature  # where the default paths have it
         if index.read_recipe(made) not in (None, index.read_recipe(folder)):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
+    if several := len({row.track for part in pictures.values() for row in part.rows if len(row.labels) > 1}):
+        print(f"warning: {several} tracks have several genres; only the first of each counts here")
     _warn_of_leaks(plan)
     for subset, part in pictures.items():
         if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in part.rows}):

@@ -175,6 +175,9 @@ def test_a_csv_file_is_a_data_set(tmp_path):
     call("create_spectrograms.py", f"--dataset={tmp_path / 'mine.csv'}", f"--data={tmp_path}", *QUICK)
     again = index.read(tmp_path / "dataset" / "mel")
     assert again[1].artist == "Another"  # what is said of a track is brought up to date; its pictures stay
+    call("split_dataset.py", f"--data={tmp_path}")
+    trained = call("time_model.py", f"--data={tmp_path}", f"--models={tmp_path}", "--epochs=1", "--filter_frames=4")
+    assert "warning: 4 tracks have several genres; only the first of each counts here" in trained.stdout
 
 
 @pytest.mark.parametrize(

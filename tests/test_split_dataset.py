@@ -207,6 +207,9 @@ def test_folds_test_every_track_once_keep_artists_together_and_can_be_trained_on
     models = data / "models"
     call("time_model.py", f"--data={data}", f"--models={models}", "--fold=1", "--epochs=1", "--filter_frames=4")
     assert (models / "time_model" / "mel" / "fold1" / "run.json").is_file()
+    checked = call("split_dataset.py", f"--data={data}", "--check", "--strict").stdout
+    assert checked.count("artist 0, identical audio 0") == 6
+    assert (data / "images" / "fold2" / "leaks.csv").is_file()
     call("split_dataset.py", f"--data={data}")  # a plain split takes the folds' place
     assert sorted(path.name for path in (data / "images").iterdir()) == ["chroma_stft", "mel"]
     assert "10 folds need as many" in one_line_error("split_dataset.py", f"--data={data}", "--folds=10", code=1)
