@@ -25,8 +25,7 @@ FAULTS, NEAR, COUNTS, EXAMPLES = "faults.csv", "near_duplicates.csv", "genres.pn
 def main():
     args = _parser().parse_args()
     workers.check_options(args)
-    absolute = bool(args.scheduler)
-    tracks, audio_path, left_out = datasets.listed(args.dataset, args.audio_files_path, args.data, absolute)
+    tracks, audio_path, left_out = datasets.chosen(args)
     target = Path(args.audit_path or Path(args.data, "audit"))
     for line in left_out:
         print("left out:", line)
@@ -43,13 +42,11 @@ def main():
         files.write_csv(target / NEAR, [("track", "other", "identical", "detail"), *lines])
         counts = _genres(tracks)
         plots.class_counts(counts, f"{audio_path}: {len(tracks)} tracks", target / COUNTS)
-        written = [FAULTS, NEAR, COUNTS] + [EXAMPLES] * _draw_examples(
-            tracks, findings, args.seconds, target / EXAMPLES
-        )
+        drawn = _draw_examples(tracks, findings, args.seconds, target / EXAMPLES)
     print(f"{len(tracks)} tracks in {len(counts)} genres, {time.monotonic() - started:.0f} s")
     _print_counts(counts)
     _print_faults(faults)
-    print("wrote", ", ".join(str(target / name) for name in written))
+    print("wrote", ", ".join(str(target / name) for name in [FAULTS, NEAR, COUNTS] + [EXAMPLES] * drawn))
     return BAD_DATA if args.strict and faults else None
 
 
@@ -65,13 +62,11 @@ def _parser():
 
 def _look(tracks, args):
     """A Finding for each track, in their order."""
-    number = {track.id: i for i, track in enumerate(tracks)}
-    findings = [None] * len(tracks)
     jobs = [(track, args.seconds) for track in tracks]
     folders = {track.path.parent for track in tracks} if args.scheduler else ()
-    for (track, _), found in workers.each(of_track, jobs, args.workers, args.scheduler, folders):
-        findings[number[track.id]] = found or unusable(workers.DIED)
-    return findings
+    looked_at = workers.each(of_track, jobs, args.workers, args.scheduler, folders)
+    findings = {track.id: found or unusable(workers.DIED) for (track, _), found in looked_at}
+    return [findings[track.id] for track in tracks]
 
 
 def _alike(tracks, findings):
@@ -99,9 +94,8 @@ def _genres(tracks):
         for label in track.labels:
             count[label] += 1
             artists[label] |= {track.artist} - {""}
-    return {
-        label: (number, len(artists[label])) for label, number in sorted(count.items(), key=lambda c: (-c[1], c[0]))
-    }
+    ordered = sorted(count, key=lambda label: (-count[label], label))
+    return {label: (count[label], len(artists[label])) for label in ordered}
 
 
 def _draw_examples(tracks, findings, seconds, path):

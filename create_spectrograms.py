@@ -14,7 +14,7 @@ import time
 import warnings
 from pathlib import Path
 
-from genre import datasets, features, files, images, index, skipped, variants, workers
+from genre import datasets, features, files, images, index, skipped, splits, variants, workers
 from genre.command_line import (
     BAD_DATA,
     CallError,
@@ -44,9 +44,7 @@ def main():
     recipes = _recipes(args)
     wanted = variants.parse(args.pitch_shift, args.time_stretch)
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
-    tracks, audio_path, left_out = datasets.listed(
-        args.dataset, args.audio_files_path, args.data, absolute=bool(args.scheduler)
-    )
+    tracks, audio_path, left_out = datasets.chosen(args)
     _try(recipes, args.colormap)
     with contextlib.ExitStack() as locks:
         for feature in sorted(recipes):
@@ -271,15 +269,12 @@ def _remove_strays(target, rows):
 
 def _report_copies(rows):
     """A line on byte-identical audio: a copy tells nothing new, and two genres of it contradict each other."""
-    tracks = {row.track: row.audio_hash for row in next(iter(rows.values()))}
-    groups = collections.defaultdict(list)
-    for track, audio_hash in sorted(tracks.items()):
-        groups[audio_hash].append(track)
-    if copies := [group for group in groups.values() if len(group) > 1]:
-        count = sum(len(group) - 1 for group in copies)
-        print(f"{count} tracks are byte-identical copies of others, such as {copies[0][1]} of {copies[0][0]}")
-        if torn := [group for group in copies if len({track.split("/")[0] for track in group}) > 1]:
-            print(f"warning: {len(torn)} of these are in two genres at once, such as {' and '.join(torn[0][:2])}")
+    if groups := splits.copies(next(iter(rows.values()))):
+        count = sum(len(group) - 1 for group in groups)
+        first, second = list(groups[0])[:2]
+        print(f"{count} tracks are byte-identical copies of others, such as {second} of {first}")
+        if torn := splits.torn(groups):
+            print(f"warning: {len(torn)} of these are in two genres at once, such as {' and '.join(list(torn[0])[:2])}")
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ def main():
     args = _parser().parse_args()
     workers.check_options(args)
     target = Path(args.statistics_path or Path(args.data, "statistics"))
-    tracks, audio_path, left_out = datasets.listed(
-        args.dataset, args.audio_files_path, args.data, absolute=bool(args.scheduler)
-    )
+    tracks, audio_path, left_out = datasets.chosen(args)
     with files.alone_in(target):
         known = _prepare(target, tracks, args.overwrite)
         for line in left_out:

@@ -140,14 +140,10 @@ def _check(images_path, near, near_path, strict):
 
 def _print_copies(rows):
     """A line on identical audio or pictures, wherever they are: a copy in two genres contradicts itself."""
-    groups = collections.defaultdict(dict)
-    for row in rows:
-        groups[row.audio_hash, row.start, row.variant][row.track] = row.labels
-    copies = [group for group in groups.values() if len(group) > 1]
-    torn = [group for group in copies if len(set(group.values())) > 1]
-    if copies:
-        example = f", such as {' and '.join(sorted(torn[0])[:2])}" if torn else ""
-        print(f"  {len(copies)} groups of identical audio or pictures, {len(torn)} of them in two genres{example}")
+    if groups := splits.copies(rows):
+        torn = splits.torn(groups)
+        example = f", such as {' and '.join(list(torn[0])[:2])}" if torn else ""
+        print(f"  {len(groups)} groups of identical audio or pictures, {len(torn)} of them in two genres{example}")
 
 
 def _hashed(folder, rows):

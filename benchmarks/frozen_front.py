@@ -16,23 +16,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
 
 import vgg16_model
-from genre import images, inputs, networks, runs
+from genre import inputs, networks, runs
 from genre.backend import keras
-from genre.command_line import Parser, positive, run
+from genre.command_line import Parser, run
 
 import numpy as np
-from training_input import write_noise
+from training_input import add_options, write_noise
 
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, else seeded noise is made")
-    parser.add_argument("--feature", default="mel", help="the folder below --images_path")
-    parser.add_argument("--image_size", type=images.parse_size, default="128x400", metavar="BINSxFRAMES",
-                        help="size pictures are read at; 'native' keeps one side or both")  # fmt: skip
-    parser.add_argument("--epochs", type=positive, default=10, help="epochs in a turn")
-    parser.add_argument("--rounds", type=positive, default=3, help="turns of each way")
-    parser.add_argument("--batch_size", type=positive, default=32, help="pictures a step")
+    add_options(parser, image_size="128x400", epochs=10)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         if not args.images_path:

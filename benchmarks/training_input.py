@@ -27,13 +27,7 @@ from PIL import Image
 
 def main():
     parser = Parser(__doc__)
-    parser.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, else seeded noise is made")
-    parser.add_argument("--feature", default="mel", help="the folder below --images_path")
-    parser.add_argument("--image_size", type=images.parse_size, default="nativex400", metavar="BINSxFRAMES",
-                        help="size pictures are read at; 'native' keeps one side or both")  # fmt: skip
-    parser.add_argument("--epochs", type=positive, default=5, help="epochs in a turn, at least 2")
-    parser.add_argument("--rounds", type=positive, default=3, help="turns of each way")
-    parser.add_argument("--batch_size", type=positive, default=32, help="pictures a step")
+    add_options(parser, image_size="nativex400", epochs=5)
     args = parser.parse_args()
     if args.epochs < 2:
         raise CallError("--epochs is 1, but the first epoch is told apart; give at least 2")
@@ -41,6 +35,17 @@ def main():
         if not args.images_path:
             write_noise(Path(temporary, args.feature))
         compare(inputs.feature_folder(args.images_path or temporary, args.feature), args)
+
+
+def add_options(parser, image_size, epochs):
+    """What benchmarks of training share: the pictures, here with their default size, and how long to train on them."""
+    parser.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, else seeded noise is made")
+    parser.add_argument("--feature", default="mel", help="the folder below --images_path")
+    parser.add_argument("--image_size", type=images.parse_size, default=image_size, metavar="BINSxFRAMES",
+                        help="size pictures are read at; 'native' keeps one side or both")  # fmt: skip
+    parser.add_argument("--epochs", type=positive, default=epochs, help="epochs in a turn")
+    parser.add_argument("--rounds", type=positive, default=3, help="turns of each way")
+    parser.add_argument("--batch_size", type=positive, default=32, help="pictures a step")
 
 
 def write_noise(folder, count=400, shape=(128, 387)):

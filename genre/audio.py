@@ -1,6 +1,5 @@
 """Decode any audio file, at any length, into mono float32 pieces at the recipe's rate."""
 
-import hashlib
 import itertools
 import os
 import re
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre.command_line import DataError
+from genre.files import sha256
 
 import numpy as np
 import soundfile
@@ -178,7 +178,6 @@ def _not_decodable(path, error):
 def content_hash(path):
     """sha256 of a file's bytes, the same for byte-identical files."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise AudioError(f"cannot be read ({error.strerror})") from None

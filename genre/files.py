@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import os
 import re
 import shutil
@@ -70,6 +71,12 @@ def write_text(path, text):
     """Write UTF-8 text to `path`, whole or not at all."""
     with whole_file(path) as temporary, _open_text(temporary) as file:
         file.write(text)
+
+
+def sha256(path):
+    """Of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_csv(path, lines):

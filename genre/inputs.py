@@ -123,6 +123,11 @@ def _load_one(path, recipe, image_size, alike, x, i):
     return None
 
 
+def alone(items):
+    """What a network takes or gives: of several inputs or outputs the list, of one no list."""
+    return items if len(items) > 1 else items[0]
+
+
 def align(parts):
     """Several kinds of pictures of one subset, brought to the order of the first.
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from genre.backend import keras
 from genre.command_line import CallError
+from genre.inputs import alone
 
 import numpy as np
 
@@ -29,14 +30,21 @@ def of_pictures(core, levels, weights, pieces):
     scale, offset = _scale(levels, weights)
     if scale:
         x = keras.layers.Rescaling(scale, offset, dtype="float32", name="standardise")(x)
-    logits = keras.layers.Activation("linear", dtype="float32", name="logits")
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")
+    logits, probabilities = _ends()
     whole = keras.Model(pictures, probabilities(logits(core(x))))
     front, rest = _split(core)
     if front is None or 4 * pieces * np.prod(front.output_shape[1:]) > MOST_KEPT:
         return Network(None, keras.Model(pictures, whole.get_layer("logits").output), whole)
     kept = keras.Input(front.output_shape[1:], name="kept")
     return Network(keras.Model(pictures, front(x)), keras.Model(kept, logits(rest(kept))), whole)
+
+
+def _ends():
+    """The layers behind a core, in float32 whatever the training: for the loss, and behind that for a saved model."""
+    return (
+        keras.layers.Activation("linear", dtype="float32", name="logits"),
+        keras.layers.Softmax(dtype="float32", name="probabilities"),
+    )
 
 
 def _scale(levels, weights):
@@ -54,12 +62,11 @@ def of_runs(core, embeddings):
         core: a script's network, embeddings -> logits. embeddings: those of its runs, pictures -> (columns,).
     """
     pictures, found = _frozen(embeddings)
-    logits = keras.layers.Activation("linear", dtype="float32", name="logits")
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")
+    logits, probabilities = _ends()
     kept = [keras.Input(x.shape[1:]) for x in found]
     return Network(
-        keras.Model(pictures, _alone(found)),
-        keras.Model(_alone(kept), logits(core(kept))),
+        keras.Model(pictures, alone(found)),
+        keras.Model(alone(kept), logits(core(kept))),
         keras.Model(pictures, probabilities(logits(core(found)))),
     )
 
@@ -77,13 +84,8 @@ def _frozen(embeddings):
         network.name, network.trainable = f"run_{number}", False
         own = [keras.Input(x.shape[1:]) for x in network.inputs]
         pictures += own
-        found.append(network(_alone(own)))
-    return _alone(pictures), found
-
-
-def _alone(tensors):
-    """What Keras expects of a network with one input: no list."""
-    return tensors if len(tensors) > 1 else tensors[0]
+        found.append(network(alone(own)))
+    return alone(pictures), found
 
 
 def embedding(model, script):
@@ -126,7 +128,7 @@ def init_from(core, sources):
         sources: [Run].
 
     Returns:
-        {Run's folder: names of the layers copied}
+        {the run, in words: names of the layers copied}
 
     Raises:
         CallError: a run has no such layer.
@@ -142,7 +144,8 @@ def init_from(core, sources):
             raise CallError(f"no layer of {source.folder} has the name and shape of one here; it has {has}")
         for layer in fitting:
             mine[layer.name].set_weights(layer.get_weights())
-        copied[source.folder] = [layer.name for layer in fitting]
+        sizes = " and ".join(dict.fromkeys(pictures["image_size"] for pictures in source.info["inputs"]))
+        copied[f"{source.folder} ({source.info['feature']} at {sizes})"] = [layer.name for layer in fitting]
     return copied
 
 

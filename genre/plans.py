@@ -1,13 +1,12 @@
 """What a training will do: its settings, which make two runs the same run, and its data, checked beforehand."""
 
 import dataclasses
-import hashlib
 import json
 import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import images, index, inputs, runs
+from genre import files, images, index, inputs, runs
 from genre.command_line import CallError, DataError, parameters
 
 
@@ -46,6 +45,8 @@ class Plan:
     args: object
     settings: dict
     sources: list  # of the network's inputs
+    folders: dict  # {feature: folder} of all sources
+    rows: list  # (folder, index row) of all their pictures
     bases: list  # the runs whose embeddings it takes, [] where it takes pictures
     target: Path  # of the run
 
@@ -54,18 +55,14 @@ class Plan:
         return f"{self.settings['script']}, {self.settings['feature']}"
 
     @property
-    def folders(self):
-        """{feature: folder} of all sources."""
-        return {feature: folder for source in self.sources for feature, folder in source.folders.items()}
-
-    @property
     def hyperparameters(self):
-        return {name: getattr(self.args, name) for name in parameters(self.build_model)}
+        return _hyperparameters(self.build_model, self.args)
 
     def load(self, subset):
         """Pictures of one subset, None where it has none."""
         parts = [source.load(subset, self.settings["classes"]) for source in self.sources]
-        return parts[0] if len(parts) == 1 else inputs.align({str(n): part for n, part in enumerate(parts)})
+        aligned = inputs.align({str(number): part for number, part in enumerate(parts)})
+        return aligned and aligned._replace(x=inputs.alone(aligned.x))
 
 
 def of_pictures(build_model, features, args, training):
@@ -103,7 +100,7 @@ def of_runs(build_model, paths, args, training):
         raise CallError(f"--run names one run twice: {', '.join(str(base.folder) for base in bases)}")
     for base in bases:
         own = [_source_of(base, settings, args) for settings in base.info["inputs"]]
-        if base.info["index_fingerprint"] != _fingerprint(own):
+        if base.info["index_fingerprint"] != index.fingerprint(_rows(own)):
             raise CallError(
                 f"{base.folder} was trained on other pictures or another split than those in {_images_path(args)}; "
                 f"train it on these, or name its own ({Path(base.info['images_path']).parent}) with --images_path"
@@ -118,20 +115,24 @@ def _plan(build_model, args, sources, bases, settings):
     folders = {feature: folder for source in sources for feature, folder in source.folders.items()}
     pieces = {feature: _pieces(folder) for feature, folder in folders.items()}
     _same(pieces, "pieces")
+    rows = _rows(sources)
     script = Path(sys.modules[build_model.__module__].__file__).stem
     feature = "+".join(folders)
     settings = {
         "script": script,
         "feature": feature,
-        "hyperparameters": {name: getattr(args, name) for name in parameters(build_model)},
+        "hyperparameters": _hyperparameters(build_model, args),
         "seed": args.seed,
         "classes": _same({f: inputs.class_list(folder) for f, folder in folders.items()}, "classes"),
-        "index_fingerprint": _fingerprint(sources),
+        "index_fingerprint": index.fingerprint(rows),
     } | settings
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
-    return Plan(
-        build_model, args, settings, sources, bases, Path(args.models, script, feature, args.run_name, fold(args))
-    )
+    target = Path(args.models, script, feature, args.run_name, fold(args))
+    return Plan(build_model, args, settings, sources, folders, rows, bases, target)
+
+
+def _hyperparameters(build_model, args):
+    return {name: getattr(args, name) for name in parameters(build_model)}
 
 
 def _images_path(args):
@@ -191,15 +192,14 @@ def _same(of_feature, what):
     return value
 
 
-def _fingerprint(sources):
+def _rows(sources):
     folders = dict.fromkeys(folder for source in sources for folder in source.folders.values())
-    return index.fingerprint((f, row) for f in folders for s in index.SUBSETS for row in index.subset_rows(f, s))
+    return [(f, row) for f in folders for subset in index.SUBSETS for row in index.subset_rows(f, subset)]
 
 
 def _weights_hash(folder):
     try:
-        with open(folder / runs.MODEL, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return files.sha256(folder / runs.MODEL)[:16]
     except OSError as error:
         raise DataError(f"{folder / runs.MODEL} cannot be read ({error.strerror}); train the run again") from None
 

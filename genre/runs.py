@@ -5,7 +5,7 @@ import functools
 import json
 from pathlib import Path
 
-from genre import audio, images
+from genre import audio, images, inputs
 from genre.command_line import CallError, DataError, first_line
 from genre.features import Sound
 from genre.recipe import Recipe
@@ -101,7 +101,7 @@ class Run:
         Args:
             pictures: for each input of the model uint8 (pieces, bins, frames, channels), in the order of `render`.
         """
-        output = predict(self.model, pictures if len(pictures) > 1 else pictures[0])
+        output = predict(self.model, inputs.alone(pictures))
         return self.estimator.predict_proba(output).astype(np.float32) if self.estimator else output
 
 

@@ -253,6 +253,19 @@ def straddling(rows, subset_of, near=()):
     return {kind: sorted(pairs) for kind, pairs in found.items()}
 
 
+def copies(rows):
+    """Groups of tracks with identical audio: [{track: its first label}], tracks and groups sorted."""
+    groups = collections.defaultdict(dict)
+    for row in sorted(rows, key=lambda row: row.track):
+        groups[row.audio_hash][row.track] = row.labels[0]
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def torn(groups):
+    """Those groups of `copies` that are in two classes at once."""
+    return [group for group in groups if len(set(group.values())) > 1]
+
+
 def read_near(path):
     """The pairs of tracks in a CSV with the columns track and other, as audit_dataset.py writes it; [] without one.
 

@@ -236,7 +236,7 @@ def _train_estimator(plan, pictures, unfinished):
 
     started = time.monotonic()
     network = networks.joined([base.embedding for base in plan.bases])
-    search = _build(plan, {str(base.folder): base.embedding.output_shape[1:] for base in plan.bases})
+    search = _build(plan)
     _prepare_unfinished(plan, unfinished)
     _print_plan(plan, pictures, f"{network.output_shape[1]} columns")
     x = np.concatenate([runs.predict(network, part.x) for part in pictures.values()])
@@ -298,7 +298,10 @@ def _precision(wanted):
     return "mixed_bfloat16" if "amx_bf16" in flags or "avx512_bf16" in flags else "float32"
 
 
-def _build(plan, shape):
+def _build(plan):
+    """What the script's `build_model` makes of the shape of its pictures, or {run: shape of its embedding}."""
+    of_runs = {str(base.folder): base.embedding.output_shape[1:] for base in plan.bases}
+    shape = of_runs or plan.sources[0].shape
     try:
         return plan.build_model(shape, len(plan.settings["classes"]), **plan.hyperparameters)
     except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:  # what Keras raises for odd numbers
@@ -310,15 +313,13 @@ def _assemble(plan, levels, pieces):
     """The script's network, `networks.Network`, for its pictures or its runs."""
     keras.backend.clear_session()  # layers are named alike in every run, whatever this process trained before
     keras.utils.set_random_seed(plan.args.seed)
-    found = [base.embedding for base in plan.bases]
-    shape = {str(base.folder): network.output_shape[1:] for base, network in zip(plan.bases, found, strict=True)}
-    core = _build(plan, shape or plan.sources[0].shape)
+    core = _build(plan)
     classes = len(plan.settings["classes"])
     if core.output_shape != (None, classes):
         raise CallError(f"build_model should end in {classes} logits; it ends in {core.output_shape}")
     core.name = plan.settings["script"]
     if plan.bases:
-        return networks.of_runs(core, found)
+        return networks.of_runs(core, [base.embedding for base in plan.bases])
     return networks.of_pictures(core, levels, plan.settings["inputs"][0]["feature_weights"], pieces)
 
 
@@ -369,7 +370,7 @@ def _warn_of_leaks(plan):
     """One line if the split puts apart what belongs together, by the index or by split_dataset.py --check."""
     pairs = set()
     for folder in plan.folders.values():
-        rows = [row for subset in index.SUBSETS for row in index.subset_rows(folder, subset)]
+        rows = [row for of, row in plan.rows if of == folder]
         subset_of = {row.track: row.file.partition("/")[0] for row in rows}
         pairs |= {pair for found in splits.straddling(rows, subset_of).values() for pair in found}
         pairs |= {pair for pair in splits.read_near(folder.parent / splits.LEAKS) if pair[0] in subset_of}

@@ -65,8 +65,13 @@ def listed(name, root, data, absolute=False):
     raise CallError(f"no data set {name!r}; there are {', '.join(known)}, or a CSV file that lists one")
 
 
+def chosen(args):
+    """As `listed`, of the options that `add_options` adds; paths are absolute where other machines take part."""
+    return listed(args.dataset, args.audio_files_path, args.data, absolute=bool(args.scheduler))
+
+
 def add_options(parser):
-    """--dataset, --data and --audio_files_path, for `listed`."""
+    """--dataset, --data and --audio_files_path, for `chosen`."""
     names = ", ".join(modules())
     parser.add_argument("--dataset", default="folder", help=f"{names}, or a FILE.csv with the columns path and genre")
     parser.add_argument("--data", default="data", help="folder that holds genres/ and all that is made of it")

@@ -20,7 +20,12 @@ LONGEST_NAME = 180  # bytes; file systems allow 255, and a piece number and a te
 
 
 def tracks(root, name="folder"):
-    """The audio files of every genre folder, sorted, with the artists that their tags name.
+    """As `songs`, with the artists that the files' tags name."""
+    return with_artists(songs(root))
+
+
+def songs(root):
+    """The audio files of every genre folder, sorted.
 
     Folders inside a genre folder are searched too; hidden files and linked folders inside it are left out. A genre
     folder may be a link, but not to a folder that is searched anyway.
@@ -40,7 +45,7 @@ def tracks(root, name="folder"):
             found.append(Track(path, name, (genre,)))
     if not found:
         raise DataError(f"{root} holds no <genre>/<song>.wav, .mp3, .flac ...; put one folder per genre there")
-    return with_artists(found)
+    return found
 
 
 def with_artists(tracks):

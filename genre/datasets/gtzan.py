@@ -58,14 +58,14 @@ def tracks(root, name="gtzan"):
     """
     if not root.is_dir():
         raise CallError(f"no GTZAN at {root}; fetch it with: {FETCH}")
-    found = folder.tracks(root)
+    found = folder.songs(root)
     if others := sorted({track.labels[0] for track in found} - set(FAULT_FILTERED)):
         raise DataError(
             f"{root} holds {', '.join(others)}, which GTZAN does not have; --dataset=folder takes any genres"
         )
     subset_of = {track: subset for subset, numbers in lists().items() for track in numbers}
     return [
-        dataclasses.replace(track, artist="", subset=subset_of.get(_id(track), ""), fault=FAULTS.get(_id(track), ""))
+        dataclasses.replace(track, subset=subset_of.get(_id(track), ""), fault=FAULTS.get(_id(track), ""))
         for track in found
     ]
 
