@@ -1,4 +1,4 @@
-"""Layers that Keras lacks, and the step that fits layers to the training rows before training."""
+"""Layers that Keras lacks, blocks that architectures share, and the step that fits layers to the training rows."""
 
 from genre.backend import keras
 
@@ -56,3 +56,72 @@ def adapt(core, x):
     for layer in core.layers:
         if hasattr(layer, "adapt"):
             layer.adapt(keras.ops.convert_to_numpy(keras.Model(inputs, layer.input)(x)))
+
+
+def one_of(table, wanted):
+    """The value of `wanted` in a table.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    if wanted not in table:
+        raise ValueError(f"expected one of {', '.join(table)}, not {wanted!r}")
+    return table[wanted]
+
+
+def clipped(size, x):
+    """A kernel or pool, bins x frames, cut to what is left of each axis of x."""
+    return tuple(min(part, side) for part, side in zip(size, x.shape[1:3], strict=True))
+
+
+def max_pool(x, size):
+    return layers.MaxPooling2D(clipped(size, x))(x)
+
+
+def convolution(x, filters, kernel_size, padding="same", activation="relu"):
+    """Convolution, batch normalisation, activation: (bins, frames, channels) -> (bins, frames, filters)."""
+    kernel_size = clipped(kernel_size, x) if padding == "valid" else kernel_size
+    x = layers.Conv2D(filters, kernel_size, padding=padding)(x)
+    return layers.Activation(activation)(normalised(x))
+
+
+def normalised(x):
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+
+
+def residual_block(x, filters, kernel_size):
+    """Two convolutions beside one of 1 x 1, added, of shape (bins, frames, filters)."""
+    y = convolution(x, filters, kernel_size)
+    y = normalised(layers.Conv2D(filters, kernel_size, padding="same")(y))
+    return layers.ReLU()(layers.Add()([y, layers.Conv2D(filters, 1)(x)]))
+
+
+def dense_block(x, filters, kernel_size):
+    """Three convolutions, each of all that came before it, the last of 1 x 1: (bins, frames, filters)."""
+    a = convolution(x, filters, kernel_size)
+    joined = layers.Concatenate()([x, a])
+    b = convolution(joined, joined.shape[-1], kernel_size)
+    return convolution(layers.Concatenate()([joined, b]), filters, (1, 1))
+
+
+BLOCKS = {"plain": convolution, "resnet": residual_block, "densenet": dense_block}
+
+
+def sequence(x):
+    """The columns of a picture: (bins, frames, channels) -> (frames, bins * channels)."""
+    bins, frames, channels = x.shape[1:]
+    return layers.Reshape((frames, bins * channels))(layers.Permute((2, 1, 3))(x))
+
+
+def recurrent(x, cell, units, bidirectional, return_sequences=False):
+    """An LSTM or GRU layer over (frames, columns); of both directions the last states, joined, are the output."""
+    layer = one_of({"lstm": layers.LSTM, "gru": layers.GRU}, cell)(units, return_sequences=return_sequences)
+    return layers.Bidirectional(layer)(x) if bidirectional else layer(x)
+
+
+def dense_logits(x, units, num_classes, dropout):
+    """Dense layers with ReLU and the logits, dropout before each."""
+    for size in units:
+        x = layers.Dropout(dropout)(x)
+        x = layers.Dense(size, activation="relu")(x)
+    return layers.Dense(num_classes)(layers.Dropout(dropout)(x))

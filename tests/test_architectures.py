@@ -37,6 +37,10 @@ def without_dropout(name):
     return {p: (0.0,) * len(d) if isinstance(d, tuple) else 0.0 for p, (d, _) in found.items() if "dropout" in p}
 
 
+def trained_parameters(core):
+    return sum(int(np.prod(weight.shape)) for weight in core.trainable_weights)
+
+
 def classifier(core):
     return keras.Model(core.input, keras.layers.Softmax(dtype="float32")(core.output))
 
@@ -228,6 +232,28 @@ def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperpara
     assert build(name, shape, classes, **hyperparameters).count_params() == parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "classes", "hyperparameters", "expected"),
+    [
+        ("frequency_cnn_model", (12, 640, 1), 8, {}, 116_376),
+        ("frequency_cnn_model", (84, 640, 1), 8, {}, 1_456_152),
+        ("frequency_cnn_model", (128, 640, 1), 8, {}, 2_177_048),
+        ("frequency_cnn_model", (84, 640, 1), 8, {"block": "resnet"}, 1_457_752),
+        ("frequency_cnn_model", (84, 640, 1), 8, {"block": "densenet"}, 1_462_440),
+        ("frequency_cnn_model", (84, 640, 1), 8, {"block": "resnet", "block_at": "all"}, 1_471_144),
+        ("frequency_cnn_model", (84, 640, 1), 8, {"block": "densenet", "block_at": "all"}, 1_504_224),
+        ("temporal_cnn_model", (12, 640, 1), 8, {}, 1_006_696),
+        ("temporal_cnn_model", (84, 640, 1), 8, {}, 1_029_736),
+        ("temporal_cnn_model", (128, 640, 1), 8, {}, 1_043_816),
+        ("square_cnn_model", (12, 640, 1), 8, {}, 241_640),
+        ("square_cnn_model", (84, 640, 1), 8, {}, 372_712),
+        ("square_cnn_model", (128, 640, 1), 8, {}, 372_712),
+    ],
+)
+def test_trained_parameters_are_the_published_ones(name, shape, classes, hyperparameters, expected):
+    assert trained_parameters(build(name, shape, classes, **hyperparameters)) == expected
+
+
 def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
     maps = {"time": (10_592,), "frequency": (6_848,)}
     for shapes, pca, expected in (
@@ -236,10 +262,10 @@ def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
         ({"time": (13_728,), "frequency": (9_120,)}, False, 5_889_862),
     ):
         model = build("pca_hybrid_model", shapes, 10, pca=pca)
-        assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == expected
+        assert trained_parameters(model) == expected
 
 
 @pytest.mark.parametrize(("trainable_layers", "expected"), [(8, 43_717_514), (4, 37_817_738)])
 def test_vgg16_trains_its_last_layers(trainable_layers, expected):
     model = build("vgg16_model", (288, 432, 3), 10, trainable_layers=trainable_layers)
-    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == expected
+    assert trained_parameters(model) == expected
