@@ -226,6 +226,7 @@ def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
         ("vgg16_model", (271, 781, 3), 10, {}, 65_113_802),
         # without the 110 of its sigmoid layer, with the 4 of batch normalisation for each filter
         ("fcn_model", (96, 1366, 1), 10, {}, 17_277_432 - 110 + 4 * (128 + 384 + 768 + 2048)),
+        ("bbnn_model", (128, 647, 1), 10, {}, 190_826),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
@@ -248,6 +249,8 @@ def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperpara
         ("square_cnn_model", (12, 640, 1), 8, {}, 241_640),
         ("square_cnn_model", (84, 640, 1), 8, {}, 372_712),
         ("square_cnn_model", (128, 640, 1), 8, {}, 372_712),
+        ("bbnn_model", (128, 647, 1), 10, {}, 185_642),
+        ("bbnn_model", (84, 640, 1), 8, {"width": 16, "stem_padding": "valid", "dropout": 0.5}, 51_496),
     ],
 )
 def test_trained_parameters_are_the_published_ones(name, shape, classes, hyperparameters, expected):
