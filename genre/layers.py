@@ -85,8 +85,8 @@ def convolution(x, filters, kernel_size, padding="same", activation="relu"):
     return layers.Activation(activation)(normalised(x))
 
 
-def normalised(x):
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
+def normalised(x, axis=-1):
+    return layers.BatchNormalization(axis, momentum=0.9, epsilon=1e-5)(x)
 
 
 def residual_block(x, filters, kernel_size):

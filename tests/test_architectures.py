@@ -227,6 +227,8 @@ def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
         # without the 110 of its sigmoid layer, with the 4 of batch normalisation for each filter
         ("fcn_model", (96, 1366, 1), 10, {}, 17_277_432 - 110 + 4 * (128 + 384 + 768 + 2048)),
         ("bbnn_model", (128, 647, 1), 10, {}, 190_826),
+        # counted from the layers of the source, whose GRUs have one bias, of 3 a unit; the other one is added
+        ("sequential_crnn_model", (96, 1366, 1), 50, {"variant": "choi"}, 395_186 + 2 * 3 * 32),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
@@ -251,6 +253,17 @@ def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperpara
         ("square_cnn_model", (128, 640, 1), 8, {}, 372_712),
         ("bbnn_model", (128, 647, 1), 10, {}, 185_642),
         ("bbnn_model", (84, 640, 1), 8, {"width": 16, "stem_padding": "valid", "dropout": 0.5}, 51_496),
+        # PyTorch's LSTM has a second bias, of 4 a unit and direction; of its GRU Keras has both
+        ("sequential_crnn_model", (84, 640, 1), 8, {"cell": "lstm"}, 553_960 - 4 * 128),
+        ("sequential_crnn_model", (84, 640, 1), 8, {"cell": "lstm", "bidirectional": True}, 767_976 - 2 * 4 * 128),
+        ("sequential_crnn_model", (84, 640, 1), 8, {"cell": "gru"}, 504_552),
+        ("sequential_crnn_model", (84, 640, 1), 8, {"cell": "gru", "bidirectional": True}, 669_160),
+        ("parallel_crnn_model", (84, 640, 1), 8, {"cell": "lstm", "bidirectional": False}, 552_040 - 4 * 128),
+        ("parallel_crnn_model", (84, 640, 1), 8, {"cell": "lstm"}, 694_376 - 2 * 4 * 128),
+        ("parallel_crnn_model", (84, 640, 1), 8, {"cell": "gru", "bidirectional": False}, 524_648),
+        ("parallel_crnn_model", (84, 640, 1), 8, {"cell": "gru"}, 639_592),
+        # the Keras 2 of the source has GRUs with one bias, of 3 a unit and direction; the other one is added
+        ("parallel_crnn_model", (128, 640, 1), 8, {"variant": "dwivedi", "cell": "gru"}, 85_160 + 2 * 3 * 64),
     ],
 )
 def test_trained_parameters_are_the_published_ones(name, shape, classes, hyperparameters, expected):
