@@ -45,7 +45,7 @@ def main():
             tqdm.write(_line(predictions[-1], trained.classes, args.top, width))
     finally:  # what was predicted before Ctrl-C is kept
         if args.csv:
-            _write_csv(args.csv, predictions, trained.classes)
+            _write_csv(args.csv, predictions, trained)
             print("wrote", args.csv)
     failed = sum(p.probabilities is None for p in predictions)
     if failed == len(predictions):
@@ -100,12 +100,13 @@ def _line(prediction, classes, top, width):
     return f"{prediction.path!s:{width}}  {shares}" + (f"  ({prediction.note})" if prediction.note else "")
 
 
-def _write_csv(path, predictions, classes):
+def _write_csv(path, predictions, trained):
+    classes = trained.classes
     lines = [["file", "prediction", "pieces", "note", *classes]]
     for p in predictions:
         used = p.probabilities is not None
         shares = [f"{share:.6f}" for share in p.probabilities] if used else [""] * len(classes)
-        lines.append([p.path, classes[int(p.probabilities.argmax())] if used else "", p.pieces, p.note, *shares])
+        lines.append([p.path, trained.says(p.probabilities) if used else "", p.pieces, p.note, *shares])
     files.write_csv(path, lines)
 
 

@@ -12,7 +12,7 @@ from genre.command_line import DataError
 import numpy as np
 
 HISTORY, STATE = "history.csv", "epoch-{:05d}.npz"
-LOGGED = ("loss", "accuracy", "val_loss", "val_accuracy")
+CHECKPOINTS, CHECKPOINT = "checkpoints", "epoch-{:05d}.weights.h5"
 
 
 class KeepEpochs(keras.callbacks.Callback):
@@ -32,7 +32,8 @@ class KeepEpochs(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if not math.isfinite(logs["loss"]):
             raise DataError(f"the loss is {logs['loss']} in epoch {epoch + 1}; try a smaller --learning_rate")
-        row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in LOGGED}
+        ordered = sorted(logs, key=lambda name: (name.startswith("val_"), not name.endswith("loss")))
+        row = {"epoch": epoch + 1} | {name: float(logs[name]) for name in ordered}
         self.history.append(row | {"seconds": round(time.monotonic() - self.started, 3)})
         save_state(self.model, self.folder / STATE.format(epoch + 1))
         write_history(self.folder, self.history)
@@ -44,9 +45,26 @@ class KeepEpochs(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+def checkpoints(whole, folder, every):
+    """A callback that keeps the weights of the whole network after every so many epochs, in checkpoints/."""
+
+    def keep(epoch, logs):
+        if (epoch + 1) % every == 0:
+            (folder / CHECKPOINTS).mkdir(exist_ok=True)
+            whole.save_weights(folder / CHECKPOINTS / CHECKPOINT.format(epoch + 1))
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=keep)
+
+
 def best_epoch(history):
-    """The epoch (from 1) of the highest validation accuracy, of several the one with the lowest validation loss."""
-    return max(history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))["epoch"]
+    """The epoch (from 1) of the best validation metric, of several the one with the lowest validation loss."""
+    metric = metric_of(history)
+    return max(history, key=lambda row: (row[f"val_{metric}"], -row["val_loss"]))["epoch"]
+
+
+def metric_of(history):
+    """The name of the metric, the higher the better, in rows of history."""
+    return next(name.removeprefix("val_") for name in history[0] if name.startswith("val_") and name != "val_loss")
 
 
 def out_of_patience(history, patience):

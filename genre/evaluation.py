@@ -9,6 +9,8 @@ from scipy.stats import binomtest
 from sklearn import metrics
 
 CONFIDENCE = 0.95
+METRICS, SUMMARY = "metrics.json", "summary.csv"
+SUMMED_UP = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "recall", "precision")
 
 
 def write(folder, predicted, classes, title):
@@ -35,7 +37,7 @@ def write(folder, predicted, classes, title):
     files.write_csv(folder / "confusion_matrix.csv", [["true \\ predicted", *classes], *named])
     caption = f"{title}, {subset}\n{summary(results[subset])}"
     plots.confusion_matrix(counts, classes, caption, folder / "confusion_matrix.png")
-    files.write_text(folder / "metrics.json", json.dumps(results, indent=2) + "\n")
+    files.write_text(folder / METRICS, json.dumps(results, indent=2) + "\n")
     return results
 
 
@@ -104,6 +106,32 @@ def scores(y, probabilities, classes):
             for name, p, r, f, n in zip(classes, precision, recall, f1, support, strict=True)
         },
     }
+
+
+def write_summary(folder, of, results):
+    """The scores of several runs, their mean and standard deviation, as summary.csv; print the latter.
+
+    Args:
+        of: what tells the runs apart, such as "seed". results: {name: {subset: its scores}}.
+    """
+    columns = [c for c in SUMMED_UP if any(c in scores for found in results.values() for scores in found.values())]
+    lines = [[of, "subset", *columns]]
+    for subset in next(iter(results.values())):
+        table = np.array([[found[subset][c] for c in columns] for found in results.values()], float)  # None -> nan
+        numbers = {c: values[~np.isnan(values)] for c, values in zip(columns, table.T, strict=True)}
+        mean = {c: values.mean() if len(values) else np.nan for c, values in numbers.items()}
+        spread = {c: values.std(ddof=1) if len(values) > 1 else np.nan for c, values in numbers.items()}
+        lines += [[name, subset, *_digits(row)] for name, row in zip(results, table, strict=True)]
+        lines += [["mean", subset, *_digits(mean.values())]]
+        lines += [["standard deviation", subset, *_digits(spread.values())]]
+        shown = ", ".join(f"{c.replace('_', ' ')} {mean[c]:.3f} +- {spread[c]:.3f}" for c in columns)
+        print(f"{subset}, mean +- standard deviation of {len(results)} {of}s: {shown}")
+    files.write_csv(folder / SUMMARY, lines)
+    print("wrote", folder / SUMMARY)
+
+
+def _digits(values):
+    return [f"{value:.6f}" if np.isfinite(value) else "" for value in values]
 
 
 def percent(share):

@@ -15,7 +15,7 @@ NAMED = 3  # pictures an error names
 
 
 class Pictures(NamedTuple):
-    """One subset. `y` is int32 (pieces,), `rows` are their index rows.
+    """One subset. `y` is int32 (pieces,), or with several labels a piece float32 (pieces, classes); `rows` are theirs.
 
     `x` is what the network takes, first of all uint8 (pieces, bins, frames, channels); for several inputs a list.
     """
@@ -65,12 +65,38 @@ def class_list(folder):
     return classes
 
 
+def tag_list(folder):
+    """All labels of a folder's training pictures, sorted.
+
+    Raises:
+        DataError: train has no pictures.
+    """
+    tags = sorted({label for row in index.subset_rows(folder, "train") for label in row.labels})
+    if not tags:
+        raise DataError(f"{folder / 'train'} has no pictures; split again")
+    return tags
+
+
+def targets(rows, classes, multi_label=False):
+    """What a network should say of each row: int32 (rows,), the number of its label, or float32 (rows, classes), 0, 1.
+
+    Of several labels those that are no class are left out.
+    """
+    number = {name: i for i, name in enumerate(classes)}
+    if not multi_label:
+        return np.array([number[row.labels[0]] for row in rows], np.int32)
+    y = np.zeros((len(rows), len(classes)), np.float32)
+    for i, row in enumerate(rows):
+        y[i, [number[label] for label in row.labels if label in number]] = 1
+    return y
+
+
 def first_shape(folder):
     """(bins, frames, channels) of the first training picture."""
     return images.read(folder / index.subset_rows(folder, "train")[0].file).shape
 
 
-def load(folder, subset, classes, image_size=(None, None), like=None, alike=None):
+def load(folder, subset, classes, image_size=(None, None), like=None, alike=None, multi_label=False):
     """Decode a subset's pictures once, all of them into memory.
 
     Args:
@@ -78,6 +104,7 @@ def load(folder, subset, classes, image_size=(None, None), like=None, alike=None
         image_size: (bins, frames) that pictures are resized to, None to keep an axis.
         like: (bins, frames, channels) that the pictures must have when read; by default that of the first.
         alike: (bins, frames, channels) that their files must have; by default any.
+        multi_label: whether all labels of a picture count, or the first.
 
     Returns:
         Pictures, or None if the subset has no pictures.
@@ -102,8 +129,7 @@ def load(folder, subset, classes, image_size=(None, None), like=None, alike=None
     faults = [fault for fault in tqdm(reading, subset, len(paths), disable=None, unit="picture", leave=False) if fault]
     if faults:
         raise DataError(f"{len(faults)} of {len(paths)} pictures cannot be used: {'; '.join(faults[:NAMED])}")
-    number = {name: i for i, name in enumerate(classes)}
-    return Pictures(x, np.array([number[row.labels[0]] for row in rows], np.int32), rows)
+    return Pictures(x, targets(rows, classes, multi_label), rows)
 
 
 def _load_one(path, recipe, image_size, alike, x, i):

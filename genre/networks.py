@@ -19,32 +19,43 @@ class Network(NamedTuple):
     whole: keras.Model  # pictures -> probabilities, as it is saved
 
 
-def of_pictures(core, levels, weights, pieces):
+def of_pictures(core, levels, weights, pieces, multi_label=False):
     """
     Args:
-        core: a script's network, pictures of one input -> logits. pieces: pictures that it will be trained on.
-        levels: (mean, variance) of each channel, brought to 0 and 1 before the core; None for a core that takes 0..255.
-        weights: factors of the channels after that, [] for none.
+        core: a script's network, pictures -> logits. pieces: how many it will be trained on.
+        levels: for each input (mean, variance) of each channel, brought to 0 and 1 before the core; None for a core
+            that takes 0..255.
+        weights: for each input factors of the channels after that, [] for none.
+        multi_label: whether each class has a probability of its own, or all together have one.
     """
-    pictures = x = keras.Input(core.input_shape[1:], name="pictures")
-    scale, offset = _scale(levels, weights)
-    if scale:
-        x = keras.layers.Rescaling(scale, offset, dtype="float32", name="standardise")(x)
-    logits, probabilities = _ends()
-    whole = keras.Model(pictures, probabilities(logits(core(x))))
-    front, rest = _split(core)
+    several = isinstance(core.input, list)
+    names = [f"pictures_{i}" for i in range(len(core.inputs))] if several else ["pictures"]
+    pictures = [keras.Input(x.shape[1:], name=name) for x, name in zip(core.inputs, names, strict=True)]
+    standard = [_standardised(*each) for each in zip(pictures, levels or [None] * len(pictures), weights, strict=True)]
+    x = standard if several else standard[0]
+    logits, probabilities = _ends(multi_label)
+    whole = keras.Model(alone(pictures), probabilities(logits(core(x))))
+    front, rest = (None, core) if several else _split(core)
     if front is None or 4 * pieces * np.prod(front.output_shape[1:]) > MOST_KEPT:
-        return Network(None, keras.Model(pictures, whole.get_layer("logits").output), whole)
+        return Network(None, keras.Model(alone(pictures), whole.get_layer("logits").output), whole)
     kept = keras.Input(front.output_shape[1:], name="kept")
-    return Network(keras.Model(pictures, front(x)), keras.Model(kept, logits(rest(kept))), whole)
+    return Network(keras.Model(alone(pictures), front(x)), keras.Model(kept, logits(rest(kept))), whole)
 
 
-def _ends():
+def _ends(multi_label):
     """The layers behind a core, in float32 whatever the training: for the loss, and behind that for a saved model."""
     return (
         keras.layers.Activation("linear", dtype="float32", name="logits"),
-        keras.layers.Softmax(dtype="float32", name="probabilities"),
+        keras.layers.Activation("sigmoid" if multi_label else "softmax", dtype="float32", name="probabilities"),
     )
+
+
+def _standardised(pictures, levels, weights):
+    scale, offset = _scale(levels, weights)
+    if not scale:
+        return pictures
+    name = pictures.name.replace("pictures", "standardise")
+    return keras.layers.Rescaling(scale, offset, dtype="float32", name=name)(pictures)
 
 
 def _scale(levels, weights):
@@ -56,13 +67,14 @@ def _scale(levels, weights):
     return factors.tolist(), (-mean * factors).tolist()
 
 
-def of_runs(core, embeddings):
+def of_runs(core, embeddings, multi_label=False):
     """
     Args:
         core: a script's network, embeddings -> logits. embeddings: those of its runs, pictures -> (columns,).
+        multi_label: as for `of_pictures`.
     """
     pictures, found = _frozen(embeddings)
-    logits, probabilities = _ends()
+    logits, probabilities = _ends(multi_label)
     kept = [keras.Input(x.shape[1:]) for x in found]
     return Network(
         keras.Model(pictures, alone(found)),

@@ -24,14 +24,12 @@ class Source(NamedTuple):
         shapes = list(self.shapes.values())
         return (*shapes[0][:2], sum(shape[2] for shape in shapes))
 
-    def load(self, subset, classes):
+    def load(self, subset, classes, multi_label):
         """As `inputs.load`. Pictures that are only to be tested on may be of any size."""
-        fitted = subset != "test"
+        alike = self.alike if subset != "test" else dict.fromkeys(self.alike)
         return inputs.stack(
             {
-                f: inputs.load(
-                    folder, subset, classes, self.image_size, self.shapes[f], self.alike[f] if fitted else None
-                )
+                f: inputs.load(folder, subset, classes, self.image_size, self.shapes[f], alike[f], multi_label)
                 for f, folder in self.folders.items()
             }
         )
@@ -55,22 +53,42 @@ class Plan:
         return f"{self.settings['script']}, {self.settings['feature']}"
 
     @property
+    def multi_label(self):
+        return self.settings["multi_label"]
+
+    @property
+    def input_shape(self):
+        """What `build_model` is told: the shape of its pictures, or {feature or run: shape} of several inputs."""
+        if self.bases:
+            return {str(base.folder): base.embedding.output_shape[1:] for base in self.bases}
+        if self.args.inputs == "features":
+            return {feature: source.shape for source in self.sources for feature in source.folders}
+        return self.sources[0].shape
+
+    @property
     def hyperparameters(self):
         return _hyperparameters(self.build_model, self.args)
 
     def load(self, subset):
         """Pictures of one subset, None where it has none."""
-        parts = [source.load(subset, self.settings["classes"]) for source in self.sources]
+        parts = [source.load(subset, self.settings["classes"], self.multi_label) for source in self.sources]
         aligned = inputs.align({str(number): part for number, part in enumerate(parts)})
         return aligned and aligned._replace(x=inputs.alone(aligned.x))
 
 
 def of_pictures(build_model, features, args, training):
-    """The plan to train on one feature, or on several that are stacked as channels.
+    """The plan to train on one feature or on several, stacked as channels or, for a script that fuses, an input each.
 
     Args:
         training: {option: value} of the settings that steer the training.
     """
+    inputs_of = [[feature] for feature in features] if args.inputs == "features" else [features]
+    sources, settings = zip(*(_of_input(each, args) for each in inputs_of), strict=True)
+    return _plan(build_model, args, list(sources), [], {"inputs": list(settings), "training": training})
+
+
+def _of_input(features, args):
+    """The source of one input and what run.json says of it."""
     folders = _folders(features, args)
     native = {feature: inputs.first_shape(folder) for feature, folder in folders.items()}
     image_size = args.image_size or _reduced(native[features[0]], args.largest_size)
@@ -79,14 +97,13 @@ def of_pictures(build_model, features, args, training):
     exact = args.image_size or len(features) > 1
     alike = dict.fromkeys(features) if exact else native  # pictures that nobody asked to resize must be of one size
     source = _source(folders, native, image_size, alike)
-    settings = {
+    return source, {
         "feature": "+".join(features),
         "image_size": images.size_text(image_size),
         "input_shape": source.shape,
         "feature_weights": _channel_weights(args.feature_weights, native),
         "recipes": {feature: _as_dict(index.read_recipe(folder)) for feature, folder in folders.items()},
     }
-    return _plan(build_model, args, [source], [], {"inputs": [settings], "training": training})
 
 
 def of_runs(build_model, paths, args, training):
@@ -123,12 +140,27 @@ def _plan(build_model, args, sources, bases, settings):
         "feature": feature,
         "hyperparameters": _hyperparameters(build_model, args),
         "seed": args.seed,
-        "classes": _same({f: inputs.class_list(folder) for f, folder in folders.items()}, "classes"),
+        "multi_label": args.multi_label,
+        "classes": _classes(folders, args),
         "index_fingerprint": index.fingerprint(rows),
     } | settings
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
-    target = Path(args.models, script, feature, args.run_name, fold(args))
-    return Plan(build_model, args, settings, sources, folders, rows, bases, target)
+    return Plan(build_model, args, settings, sources, folders, rows, bases, target(args, script, feature))
+
+
+def target(args, script, feature):
+    """The folder of a run; where one call trains several, of one seed or one tag each, it is below theirs."""
+    return Path(args.models, script, feature, args.run_name, fold(args), args.member)
+
+
+def _classes(folders, args):
+    """The genres or, where each picture may have several, the tags that are learned."""
+    if not args.multi_label:
+        return _same({feature: inputs.class_list(folder) for feature, folder in folders.items()}, "classes")
+    found = _same({feature: inputs.tag_list(folder) for feature, folder in folders.items()}, "tags")
+    if unknown := [tag for tag in args.tags if tag not in found]:
+        raise CallError(f"train has no tracks with the tag {unknown[0]}; it has {', '.join(found)}")
+    return [tag for tag in found if not args.tags or tag in args.tags]
 
 
 def _hyperparameters(build_model, args):

@@ -11,20 +11,21 @@ LONGEST = 28  # letters of a class name
 MANY = 30  # classes, from which on cells shrink
 
 
-def history(rows, best_epoch, title, path):
-    """Loss and accuracy per epoch, training and validation.
+def history(rows, best_epoch, metric, title, path):
+    """Loss and metric per epoch, training and validation.
 
     Args:
-        rows: dicts with epoch (from 1), loss, accuracy, val_loss, val_accuracy. best_epoch: the epoch that was kept.
+        rows: dicts with epoch (from 1), loss, metric, val_loss, val_<metric>. best_epoch: the epoch that was kept.
+        metric: its name, such as "accuracy", of values from 0 to 1.
     """
     figure = Figure(figsize=(10, 4), dpi=DOTS_PER_INCH, layout="constrained")
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else None  # a single point draws no line
-    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for axes, name in zip(figure.subplots(1, 2), ("loss", metric), strict=True):
         axes.plot(epochs, [row[name] for row in rows], label="training", marker=marker)
         axes.plot(epochs, [row[f"val_{name}"] for row in rows], label="validation", marker=marker)
         axes.axvline(best_epoch, color="grey", linewidth=1, linestyle=":", label=f"kept: epoch {best_epoch}")
-        axes.set(xlabel="epoch", ylabel=name)
+        axes.set(xlabel="epoch", ylabel=name.replace("_", " "))
         axes.set_xlim(0, len(rows) + 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
@@ -52,7 +53,7 @@ def confusion_matrix(counts, classes, title, path):
             text = f"{count}\n{shares[row, column]:.0%}"
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=letters)
-    classes = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "\u2026" for name in classes]
+    classes = [_short(name) for name in classes]
     rows = [f"{name} ({count})" for name, count in zip(classes, counts.sum(axis=1), strict=True)]
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
     axes.set_yticks(range(len(classes)), rows, parse_math=False)  # a genre may have $ in its name
@@ -68,7 +69,7 @@ def class_counts(counts, title, path):
     Args:
         counts: {class: (tracks, artists)}, from the top down.
     """
-    names = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "\u2026" for name in counts]
+    names = [_short(name) for name in counts]
     columns = [(label, [of_class[i] for of_class in counts.values()]) for i, label in enumerate(("tracks", "artists"))]
     columns = [(label, values) for label, values in columns if any(values)]
     height, rows = 0.8 / len(columns), np.arange(len(names))
@@ -85,6 +86,28 @@ def class_counts(counts, title, path):
     axes.set_xlabel(" and ".join(label for label, _ in columns))
     if len(columns) > 1:
         figure.legend(loc="outside upper right", ncols=2, fontsize=8)
+    figure.suptitle(title, parse_math=False)
+    _save(figure, path)
+
+
+def tags(of_tags, title, path):
+    """ROC-AUC and PR-AUC of each tag as bars, the best at the top.
+
+    Args:
+        of_tags: {tag: {"tracks", "roc_auc", "pr_auc"}}; tags without an AUC are left out.
+    """
+    shown = sorted((of["roc_auc"], of["pr_auc"], of["tracks"], tag) for tag, of in of_tags.items() if of["roc_auc"])
+    rows = np.arange(len(shown))
+    figure = Figure(figsize=(8, 1.6 + 0.32 * max(len(shown), 1)), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    for column, (label, offset) in enumerate((("ROC-AUC", 0.2), ("PR-AUC", -0.2))):
+        bars = axes.barh(rows + offset, [of[column] for of in shown], height=0.36, label=label)
+        axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=7)
+    axes.axvline(0.5, color="grey", linewidth=1, linestyle=":", label="ROC-AUC of chance")
+    axes.set_yticks(rows, [f"{_short(tag)} ({tracks})" for _, _, tracks, tag in shown], parse_math=False)
+    axes.set(xlabel="area under the curve", ylabel="tag (tracks)", xlim=(0, 1.08))
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     figure.suptitle(title, parse_math=False)
     _save(figure, path)
 
@@ -111,6 +134,10 @@ def contact_sheet(pictures, seconds, title, path):
         axes.set_xlabel("s", fontsize=8)
     figure.suptitle(title, parse_math=False)
     _save(figure, path)
+
+
+def _short(name):
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "\u2026"
 
 
 def _save(figure, path):

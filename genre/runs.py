@@ -40,6 +40,12 @@ class Run:
     def classes(self):
         return self.info["classes"]
 
+    def says(self, probabilities):
+        """The genre that probabilities, (classes,), are for, or "pop|rock", the tags that are more likely than not."""
+        if self.info.get("multi_label"):
+            return "|".join(c for c, p in zip(self.classes, probabilities, strict=True) if p >= 0.5)
+        return self.classes[int(probabilities.argmax())]
+
     @functools.cached_property
     def recipes(self):
         """For each input of its network the recipes of the channels of its pictures; all are alike in their pieces.

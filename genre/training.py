@@ -13,7 +13,23 @@ import sys
 import time
 from pathlib import Path
 
-from genre import epochs, evaluation, files, images, index, inputs, layers, networks, plans, plots, runs, splits
+from genre import (
+    epochs,
+    evaluation,
+    files,
+    images,
+    index,
+    inputs,
+    layers,
+    logs,
+    losses,
+    multi_label,
+    networks,
+    plans,
+    plots,
+    runs,
+    splits,
+)
 from genre.backend import keras, tf
 from genre.command_line import (
     CallError,
@@ -57,23 +73,57 @@ def main(build_model, **defaults):
         defaults: this script's own defaults of the common options, e.g. learning_rate=1e-4, and
             largest_size: such as "40x80", what larger pictures are reduced to unless --image_size says otherwise;
             standardise: False for a network that takes levels as they are, 0..255;
-            inputs: "pictures", or "runs" for the embeddings of finished runs: input_shape is {run: (columns,)};
+            inputs: "pictures"; or "features", each of several an input of its own: input_shape is {feature: (bins,
+            frames, channels)}; or "runs" for the embeddings of finished runs: input_shape is {run: (columns,)};
             run: with these, a comma list of the scripts whose runs of --features are taken where --run names none;
             estimator: True where build_model gives a scikit-learn search.
     """
 
     def train_each():
         args = _parser(build_model, defaults).parse_args()
-        if args.inputs == "runs":
-            for paths in _runs(args):
-                train(build_model, paths, args)
-            return
-        if not names(args.features):
-            raise CallError("--features is empty; name at least one, such as mel")
-        for together in names(args.features):
-            train(build_model, names(together, "+"), args)
+        _check(args)
+        for sources in _sources(args):
+            _train_all(build_model, sources, args)
 
     run(train_each)
+
+
+def _check(args):
+    """Raises: CallError: options do not fit together."""
+    if args.one_per_tag and args.repeats > 1:
+        raise CallError("--one_per_tag trains with one seed; give --seed and --run_name instead of --repeats")
+    if not args.multi_label:
+        for name, given in (("tags", args.tags), ("one_per_tag", args.one_per_tag)):
+            if given:
+                raise CallError(f"--{name} is for data with several labels a track; add --multi_label")
+    elif args.estimator:
+        raise CallError("--multi_label is for networks; a machine gives each track one label")
+
+
+def _sources(args):
+    """What each training takes: a list of features, or of the folders of finished runs."""
+    if args.inputs == "runs":
+        return _runs(args)
+    if not names(args.features):
+        raise CallError("--features is empty; name at least one, such as mel")
+    return [names(together, "+") for together in names(args.features)]
+
+
+def _train_all(build_model, sources, args):
+    """Train once; or with each of several seeds, or each tag alone, in folders below the run's, and sum that up."""
+    if args.one_per_tag:
+        tags = _plan(build_model, sources, args, {}).settings["classes"]
+        of, each = "tag", {tag: {"tags": (tag,)} for tag in tags}
+    else:
+        of, each = "seed", {f"seed{seed}": {"seed": seed} for seed in range(args.seed, args.seed + args.repeats)}
+    if len(each) == 1:
+        train(build_model, sources, args)
+        return
+    results = {}
+    for name, changes in each.items():
+        run = train(build_model, sources, argparse.Namespace(**vars(args) | changes | {"member": name}))
+        results[name] = json.loads((run / evaluation.METRICS).read_text(encoding="utf-8"))
+    evaluation.write_summary(run.parent, of, results)
 
 
 def _parser(build_model, defaults):
@@ -88,31 +138,47 @@ def _parser(build_model, defaults):
     data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
     text = "train on fold K of split_dataset.py --folds, into the run's folder foldK/"
     data.add_argument("--fold", type=natural, metavar="K", help=text)
+    text = "each label of a track counts, with a probability of its own: tags"
+    data.add_argument("--multi_label", action="store_true", help=text)
+    data.add_argument("--tags", type=_names, default=(), metavar="A,B", help="of --multi_label: only these")
     add = _add_run_options if kind["inputs"] == "runs" else _add_picture_options
     add(data, kind)
     if not kind["estimator"]:
         fit = parser.add_argument_group("training")
         for name, (value, default, text) in TRAINING.items():
             fit.add_argument(f"--{name}", type=value, default=default, help=text)
+        text = "of --multi_label: what a tag's tracks count against the others; balanced: as often as they are fewer"
+        fit.add_argument("--pos_weight", type=_pos_weight, default="balanced", metavar="X", help=text)
+        text = "of --multi_label: a network for each tag alone, in a run of its own"
+        fit.add_argument("--one_per_tag", action="store_true", help=text)
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling, dropout and folds")
+    text = "train N times, with --seed and the seeds after it, each run kept, and say the mean"
+    parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
     out = parser.add_argument_group("run")
     out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
     out.add_argument("--run_name", type=_plain_name, default="", help="puts the run one level deeper, for variants")
     again = out.add_mutually_exclusive_group()
     if not kind["estimator"]:
         again.add_argument("--resume", action="store_true", help="continue a training that was killed")
+        text = "keep the weights of every Nth epoch, too, in the run's checkpoints/"
+        out.add_argument("--checkpoint_every", type=natural, default=0, metavar="N", help=text)
+        text = f"{' or '.join(logs.KINDS)}: write every epoch to it, too, while it trains"
+        out.add_argument("--log", type=one_of(logs.KINDS), help=text)
     again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
     settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator")}
+    settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
     parser.set_defaults(**settings | {name: value for name, value in defaults.items() if name not in kind})
     return parser
 
 
 def _add_picture_options(group, kind):
-    group.add_argument("--features", default="mel", help="comma list, a run for each; a+b stacks two as channels")
-    group.add_argument(
-        "--feature_weights", type=_weights, default=(), metavar="A,B", help="factors of stacked features"
-    )
+    fuses = kind["inputs"] == "features"
+    together = "takes two together" if fuses else "stacks two as channels"
+    group.add_argument("--features", default="mel", help=f"comma list, a run for each; a+b {together}")
+    if not fuses:
+        text = "factors of stacked features"
+        group.add_argument("--feature_weights", type=_weights, default=(), metavar="A,B", help=text)
     largest = kind["largest_size"]
     text = "exact size that pictures are resized to, 'native' to keep a side or both "
     text += f"(default: as they are, but at most {largest})" if largest != "native" else "(default: as they are)"
@@ -152,6 +218,14 @@ def _weights(text):
     return tuple(positive_float(part) for part in text.split(","))
 
 
+def _names(text):
+    return tuple(names(text))
+
+
+def _pos_weight(text):
+    return text if text == losses.BALANCED else positive_float(text)
+
+
 def _plain_name(text):
     if Path(text).name != text or text.startswith("."):
         raise argparse.ArgumentTypeError(f"expected a plain name without slashes, not {text!r}")
@@ -168,14 +242,16 @@ def train(build_model, sources, args):
     if training:
         _optimizer(args)  # a wrong name is known before any picture is read
         training["precision"] = _precision(args.precision)
-    plan = (plans.of_runs if args.inputs == "runs" else plans.of_pictures)(build_model, sources, args, training)
+        training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
+    plan = _plan(build_model, sources, args, training)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
     goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
     if (target / runs.RUN).is_file() and not args.overwrite and not goes_on:
         plans.refuse_other(plan.settings, runs.read(target).info, target)
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
-    if not args.overwrite and not (target / runs.RUN).exists() and any(map(Path.is_file, target.glob("[!.]*"))):
+    there = [path for path in target.glob("[!.]*") if path.is_file() and path.name != evaluation.SUMMARY]
+    if not args.overwrite and not (target / runs.RUN).exists() and there:
         raise CallError(
             f"{target} holds files but no {runs.RUN}; move them away, or add --overwrite to write among them"
         )
@@ -191,8 +267,15 @@ def train(build_model, sources, args):
     return target
 
 
+def _plan(build_model, sources, args, training):
+    return (plans.of_runs if args.inputs == "runs" else plans.of_pictures)(build_model, sources, args, training)
+
+
 def _train_network(plan, pictures, unfinished):
-    levels = _level_statistics(pictures["train"].x) if plan.args.standardise and not plan.bases else None
+    levels = None
+    if plan.args.standardise and not plan.bases:
+        x = pictures["train"].x
+        levels = [_level_statistics(of_input) for of_input in (x if isinstance(x, list) else [x])]
     keras.config.set_dtype_policy(plan.settings["training"]["precision"])
     try:
         network = _assemble(plan, levels, sum(len(part.y) for part in pictures.values()))
@@ -205,7 +288,11 @@ def _train_network(plan, pictures, unfinished):
             pictures["train"] = pictures["train"]._replace(x=None)  # memory
         if plan.bases:
             layers.adapt(_core(plan, network), kept["train"].x)
-        history = _fit(plan, network.rest, kept, unfinished, history)
+        log = logs.Log(plan) if plan.args.log else None
+        callbacks = [log.callback] if log else []
+        if plan.args.checkpoint_every:
+            callbacks.append(epochs.checkpoints(network.whole, unfinished, plan.args.checkpoint_every))
+        history = _fit(plan, network.rest, kept, unfinished, history, callbacks)
     finally:
         keras.config.set_dtype_policy("float32")
     best = epochs.best_epoch(history)
@@ -217,7 +304,9 @@ def _train_network(plan, pictures, unfinished):
 
     def write(folder):
         epochs.write_history(folder, history)
-        plots.history(history, best, plan.title, folder / "history.png")
+        plots.history(history, best, epochs.metric_of(history), plan.title, folder / "history.png")
+        if (unfinished / epochs.CHECKPOINTS).is_dir():
+            shutil.move(unfinished / epochs.CHECKPOINTS, folder)
         final.whole.save(folder / runs.MODEL)
         final.whole.save_weights(folder / runs.WEIGHTS)
 
@@ -227,7 +316,9 @@ def _train_network(plan, pictures, unfinished):
     seconds = sum(row["seconds"] for row in history)
     print(f"kept epoch {best} of {len(history)}, {seconds:.0f} s")
     info = {"parameters": _core(plan, final).count_params(), "epochs": len(history), "best_epoch": best}
-    _write(plan, pictures, unfinished, write, predict, info | {"seconds": round(seconds, 1)})
+    scores = _write(plan, pictures, unfinished, write, predict, info | {"seconds": round(seconds, 1)})
+    if log:
+        log.finish(scores)
 
 
 def _train_estimator(plan, pictures, unfinished):
@@ -299,9 +390,8 @@ def _precision(wanted):
 
 
 def _build(plan):
-    """What the script's `build_model` makes of the shape of its pictures, or {run: shape of its embedding}."""
-    of_runs = {str(base.folder): base.embedding.output_shape[1:] for base in plan.bases}
-    shape = of_runs or plan.sources[0].shape
+    """What the script's `build_model` makes of the shape of its inputs."""
+    shape = plan.input_shape
     try:
         return plan.build_model(shape, len(plan.settings["classes"]), **plan.hyperparameters)
     except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:  # what Keras raises for odd numbers
@@ -319,8 +409,9 @@ def _assemble(plan, levels, pieces):
         raise CallError(f"build_model should end in {classes} logits; it ends in {core.output_shape}")
     core.name = plan.settings["script"]
     if plan.bases:
-        return networks.of_runs(core, [base.embedding for base in plan.bases])
-    return networks.of_pictures(core, levels, plan.settings["inputs"][0]["feature_weights"], pieces)
+        return networks.of_runs(core, [base.embedding for base in plan.bases], plan.multi_label)
+    weights = [pictures["feature_weights"] for pictures in plan.settings["inputs"]]
+    return networks.of_pictures(core, levels, weights, pieces, plan.multi_label)
 
 
 def _core(plan, network):
@@ -351,12 +442,8 @@ def _print_plan(plan, pictures, size):
         made = folder.parent.parent / "dataset" / feature  # where the default paths have it
         if index.read_recipe(made) not in (None, index.read_recipe(folder)):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
-    if several := len({row.track for part in pictures.values() for row in part.rows if len(row.labels) > 1}):
-        print(f"warning: {several} tracks have several genres; only the first of each counts here")
+    _warn_of_labels(plan, pictures)
     _warn_of_leaks(plan)
-    for subset, part in pictures.items():
-        if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in part.rows}):
-            print(f"warning: {subset} has no pictures of {', '.join(missing)}")
     counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in pictures.items())
     shapes = dict.fromkeys(" x ".join(map(str, source.shape)) for source in plan.sources)
     of_runs = "".join(f", embeddings of {base.folder}" for base in plan.bases)
@@ -364,6 +451,21 @@ def _print_plan(plan, pictures, size):
         f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, pictures of {' and '.join(shapes)}"
         f"{of_runs}, {', '.join(filter(None, [size, plan.settings['training'].get('precision'), _device()]))}"
     )
+
+
+def _warn_of_labels(plan, pictures):
+    several = len({row.track for part in pictures.values() for row in part.rows if len(row.labels) > 1})
+    if several and not plan.multi_label:
+        print(
+            f"warning: {several} tracks have several genres; only the first of each counts here, all with --multi_label"
+        )
+    classes = set(plan.settings["classes"])
+    for subset, part in pictures.items():
+        labels = {label for row in part.rows for label in (row.labels if plan.multi_label else row.labels[:1])}
+        if missing := sorted(classes - labels):
+            print(f"warning: {subset} has no pictures of {', '.join(missing)}")
+        if plan.multi_label and not plan.args.tags and (unknown := sorted(labels - classes)):
+            print(f"warning: {subset} has {', '.join(unknown)}, which train lacks; left out")
 
 
 def _warn_of_leaks(plan):
@@ -392,10 +494,15 @@ def _device():
     return ", ".join(gpu.get("device_name", "GPU") for gpu in gpus) or "CPU"
 
 
-def _fit(plan, model, pictures, unfinished, history):
+def _fit(plan, model, pictures, unfinished, history, callbacks):
     """Fit until the epochs or the patience run out. Returns the history."""
     args, train_set = plan.args, pictures["train"]
-    model.compile(_optimizer(args), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    if plan.multi_label:
+        loss = losses.WeightedBinaryCrossentropy(losses.pos_weights(train_set.y, args.pos_weight))
+        metric = losses.macro_roc_auc(pictures["validation"].y)
+    else:
+        loss, metric = keras.losses.SparseCategoricalCrossentropy(from_logits=True), "accuracy"
+    model.compile(_optimizer(args), loss, metrics=[metric])
     model.optimizer.build(model.trainable_variables)
     if history:
         epochs.restore_state(model, unfinished / epochs.STATE.format(len(history)))
@@ -410,7 +517,7 @@ def _fit(plan, model, pictures, unfinished, history):
         epochs=args.epochs,
         steps_per_epoch=math.ceil(len(train_set.y) / args.batch_size),
         shuffle=False,  # the batches are shuffled already
-        callbacks=[keeper],
+        callbacks=[*callbacks, keeper],
         verbose=1 if sys.stdout.isatty() else 0,
     )
     return keeper.history
@@ -425,7 +532,7 @@ def _optimizer(args):
 
 
 def _write(plan, pictures, unfinished, write, predict, info):
-    """Evaluate on validation and, now and only now, on test; write the run; print its scores.
+    """Evaluate on validation and, now and only now, on test; write the run; print its scores. Returns them.
 
     Args:
         write: folder -> None, writes what is this kind of run's own.
@@ -436,13 +543,15 @@ def _write(plan, pictures, unfinished, write, predict, info):
     beside.mkdir()
     judged = {"validation": pictures["validation"], "test": plan.load("test")}
     predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
-    scores = evaluation.write(beside, predicted, plan.settings["classes"], plan.title)
+    judge = multi_label if plan.multi_label else evaluation
+    scores = judge.write(beside, predicted, plan.settings["classes"], plan.title)
     write(beside)
     files.write_text(beside / runs.RUN, json.dumps(_info(plan, pictures, info), indent=2) + "\n")
     files.replace_folder(beside, plan.target, keep_others=True)
     shutil.rmtree(unfinished)
-    evaluation.show(scores)
+    judge.show(scores)
     print("wrote", plan.target)
+    return scores
 
 
 def _info(plan, pictures, info):

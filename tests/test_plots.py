@@ -47,7 +47,7 @@ def test_a_very_long_class_name_is_cut_and_leaves_room_for_the_matrix(tmp_path, 
 
 def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, figures):
     rows = [{"epoch": i, "loss": 1 / i, "accuracy": 0.5, "val_loss": 2 / i, "val_accuracy": 0.4} for i in (1, 2, 3)]
-    plots.history(rows, 2, "a_model, mel", tmp_path / "a.png")
+    plots.history(rows, 2, "accuracy", "a_model, mel", tmp_path / "a.png")
     loss, accuracy = figures[0].axes
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
     assert [text.get_text() for text in loss.get_legend().texts] == ["training", "validation", "kept: epoch 2"]

@@ -1,0 +1,138 @@
+"""What `evaluation` is for one genre a track, for several: tags that are each there or not."""
+
+import json
+
+from genre import evaluation, files, plots
+from genre.evaluation import percent
+
+import numpy as np
+from scipy.stats import bootstrap
+from sklearn import metrics
+
+THRESHOLD = 0.5  # probability from which on a tag is said
+RESAMPLES = 200  # of the tracks, for the interval
+
+
+def write(folder, predicted, tags, title):
+    """Write metrics.json, predictions.csv, tags.csv and tags.png, the last two of the last subset, into a run's folder.
+
+    Args:
+        predicted: {subset: (index row of each piece, float32 (pieces, tags) 0 or 1, probabilities (pieces, tags))}.
+
+    Returns:
+        {subset: its scores}
+    """
+    results, lines = {}, [["track", "subset", "truth", "prediction", *tags]]
+    for subset, (rows, y, per_piece) in predicted.items():
+        tracks, truth, probabilities = evaluation.average_tracks(rows, y, per_piece)
+        results[subset] = scores(truth, probabilities, tags) | {"pieces": len(y)}
+        for track, t, shares in zip(tracks, truth, probabilities, strict=True):
+            said = (said_tags(of, tags) for of in (t, shares))
+            lines.append([track, subset, *said, *(f"{share:.6f}" for share in shares)])
+    per_tag = results[subset]["per_tag"]
+    columns = list(next(iter(per_tag.values())))
+    files.write_csv(folder / "predictions.csv", lines)
+    files.write_csv(
+        folder / "tags.csv", [["tag", *columns], *([tag, *of_tag.values()] for tag, of_tag in per_tag.items())]
+    )
+    plots.tags(per_tag, f"{title}, {subset}\n{summary(results[subset])}", folder / "tags.png")
+    files.write_text(folder / evaluation.METRICS, json.dumps(results, indent=2) + "\n")
+    return results
+
+
+def said_tags(probabilities, tags):
+    """The tags from the threshold on: "pop|rock"."""
+    return "|".join(tag for tag, p in zip(tags, probabilities, strict=True) if p >= THRESHOLD)
+
+
+def scores(y, probabilities, tags):
+    """The metrics of one subset.
+
+    Args:
+        y: (tracks, tags), 0 or 1. probabilities: (tracks, tags).
+
+    Returns:
+        {"tracks", "recall" (of all that is tagged, the share said), "precision", "macro_recall", "macro_f1", "roc_auc",
+        "pr_auc" (means over the tags that some tracks have and others have not; None without any), "interval" (95 %, of
+        roc_auc, over tracks), "chance_pr_auc", "per_tag": {tag: {"tracks", "recall", "precision", "f1", "roc_auc",
+        "pr_auc"}}}
+    """
+    y = y.astype(bool)
+    said = probabilities >= THRESHOLD
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(y, said, average=None, zero_division=0)
+    judged = (y.min(axis=0) != y.max(axis=0)) if len(y) else np.zeros(len(tags), bool)
+    roc, pr = ([None] * len(tags) for _ in range(2))
+    for tag in np.flatnonzero(judged):
+        roc[tag] = float(metrics.roc_auc_score(y[:, tag], probabilities[:, tag]))
+        pr[tag] = float(metrics.average_precision_score(y[:, tag], probabilities[:, tag]))
+    there = support > 0
+    return {
+        "tracks": len(y),
+        "recall": float((y & said).sum() / max(y.sum(), 1)),
+        "precision": float((y & said).sum() / max(said.sum(), 1)),
+        "macro_recall": float(recall[there].mean()) if there.any() else None,
+        "macro_f1": float(f1[there].mean()) if there.any() else None,
+        "roc_auc": float(np.mean([roc[tag] for tag in np.flatnonzero(judged)])) if judged.any() else None,
+        "pr_auc": float(np.mean([pr[tag] for tag in np.flatnonzero(judged)])) if judged.any() else None,
+        "interval": _interval(y[:, judged], probabilities[:, judged]) if judged.any() else None,
+        "chance_pr_auc": float(y[:, judged].mean()) if judged.any() else None,
+        "per_tag": {
+            name: {
+                "tracks": int(support[i]),
+                "recall": float(recall[i]),
+                "precision": float(precision[i]),
+                "f1": float(f1[i]),
+                "roc_auc": roc[i],
+                "pr_auc": pr[i],
+            }
+            for i, name in enumerate(tags)
+        },
+    }
+
+
+def _interval(y, probabilities):
+    """The 95 % percentile bootstrap interval of the macro ROC-AUC, as (low, high)."""
+
+    def macro(chosen):
+        told = y[chosen]
+        found = [tag for tag in range(y.shape[1]) if 0 < told[:, tag].sum() < len(told)]
+        aucs = [metrics.roc_auc_score(told[:, tag], probabilities[chosen, tag]) for tag in found]
+        return np.mean(aucs) if aucs else 0.5
+
+    if len(y) < 2:
+        return None
+    found = bootstrap(
+        (np.arange(len(y)),),
+        macro,
+        vectorized=False,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        confidence_level=evaluation.CONFIDENCE,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def show(results):
+    """Print the scores of each subset, and the table per tag of the last."""
+    for subset, s in results.items():
+        print(
+            f"{subset}: {summary(s)}, recall {percent(s['recall'])} and "
+            f"precision {percent(s['precision'])} of all tags, said from {THRESHOLD} on"
+        )
+    width = max(len(name) for name in [*s["per_tag"], "tag"])
+    print(f"{'tag':{width}}  ROC-AUC  PR-AUC  recall  precision  {subset} tracks")
+    for name, t in s["per_tag"].items():
+        roc, pr = (f"{t[key]:.3f}" if t[key] is not None else "-" for key in ("roc_auc", "pr_auc"))
+        print(f"{name:{width}}  {roc:>7}  {pr:>6}  {t['recall']:6.2f}  {t['precision']:9.2f}  {t['tracks']:6}")
+
+
+def summary(scores):
+    """ROC-AUC with its interval, and PR-AUC, in words."""
+    if scores["roc_auc"] is None:
+        return f"no tag that some tracks have and others have not ({scores['tracks']} tracks)"
+    low, high = scores["interval"] or (0, 1)
+    return (
+        f"macro ROC-AUC {scores['roc_auc']:.3f} (95 % interval {low:.3f} to {high:.3f}, {scores['tracks']} tracks), "
+        f"PR-AUC {scores['pr_auc']:.3f} (chance {scores['chance_pr_auc']:.3f})"
+    )
