@@ -56,3 +56,55 @@ def adapt(core, x):
     for layer in core.layers:
         if hasattr(layer, "adapt"):
             layer.adapt(keras.ops.convert_to_numpy(keras.Model(inputs, layer.input)(x)))
+
+
+def over_time(picture):
+    """(bins, frames, channels) -> (frames, bins * channels): a sequence whose channels are the bins of all channels."""
+    bins, frames, channels = picture.shape[1:]
+    return layers.Reshape((frames, bins * channels))(layers.Permute((2, 1, 3))(picture))
+
+
+def batch_norm():
+    """Batch normalisation with PyTorch's constants, of the networks that were written in it."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+
+
+def convolve_over_time(x, filters, kernel_size, pool, dropout, *, normalised=True, whole_channels=False):
+    """Convolution, batch normalisation, ReLU, pool, dropout: (frames, channels) -> (frames / pool, filters).
+
+    Args:
+        whole_channels: dropout drops whole channels rather than single values.
+    """
+    x = layers.Conv1D(filters, kernel_size, padding="same")(x)
+    x = layers.ReLU()(batch_norm()(x) if normalised else x)
+    x = layers.MaxPooling1D(min(pool, x.shape[1]))(x)
+    return (layers.SpatialDropout1D if whole_channels else layers.Dropout)(dropout)(x)
+
+
+def recur(x, units, steps, *, bidirectional=False):
+    """LSTM layers, one for each of `units`: (frames, channels) -> (units,), twice that in two directions.
+
+    Args:
+        steps: what is passed on of the last layer's output: "last" step, which each direction takes where it ends,
+            "mean" of all steps, or "all" of them in a row.
+    """
+    if steps not in ("last", "mean", "all") or not units:
+        raise ValueError(f"expected an LSTM and of its steps last, mean or all, not {units} and {steps!r}")
+    for number, size in enumerate(units, 1):
+        lstm = layers.LSTM(size, return_sequences=number < len(units) or steps != "last")
+        x = layers.Bidirectional(lstm)(x) if bidirectional else lstm(x)
+    if steps == "mean":
+        return layers.GlobalAveragePooling1D()(x)
+    return layers.Flatten()(x) if steps == "all" else x
+
+
+def dense_layers(x, units, dropout, *, linear=False):
+    """Dropout, dense layer, batch normalisation, ReLU for each of `units`: (columns,) -> (units[-1],).
+
+    Args:
+        linear: no normalisation and no ReLU, but dropout behind the last layer too.
+    """
+    for size in units:
+        x = layers.Dense(size)(layers.Dropout(dropout)(x))
+        x = x if linear else layers.ReLU()(batch_norm()(x))
+    return layers.Dropout(dropout)(x) if linear else x

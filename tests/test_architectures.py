@@ -191,6 +191,13 @@ def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
     assert (predicted.argmax(axis=1) == y).mean() > 0.95
 
 
+# Networks that another one's script builds.
+CNN1D = {"filters": (128, 128, 128), "kernel_size": 4, "pools": (4, 4, 2), "batch_norm": True, "units": ()}
+SIMPLE = {"filters": (64, 16), "units": (512, 64)}
+DWIVEDI = {"filters": (56, 56, 56), "kernel_size": 5, "lstm_units": 96, "bidirectional": False, "steps": "last"}
+DWIVEDI |= {"units": (64,), "linear": True}
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "classes", "hyperparameters", "parameters"),
     [  # the paper's input, then those of the earlier project's pictures
@@ -222,6 +229,19 @@ def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
         ("vgg16_model", (271, 781, 3), 10, {}, 65_113_802),
         # without the 110 of its sigmoid layer, with the 4 of batch normalisation for each filter
         ("fcn_model", (96, 1366, 1), 10, {}, 17_277_432 - 110 + 4 * (128 + 384 + 768 + 2048)),
+        # with the moving mean and variance of batch normalisation, which PyTorch does not count as parameters, and
+        # without the second bias of its LSTMs, 4 for each unit and direction
+        ("cnn_1d_model", (640, 128, 1), 8, {}, 296_760 + 2 * (512 + 64)),  # on the source's axes
+        ("cnn_1d_model", (128, 640, 1), 8, {}, 722_744 + 2 * (512 + 64)),  # on ours
+        ("cnn_1d_model", (128, 1216, 1), 8, CNN1D, 236_680 + 2 * 3 * 128),  # 38 steps, as its 1291 without padding
+        # on the source's axes, but 16 or 32 steps of 64 or 16 channels where its LSTM took channels for steps
+        ("crnn_1d_model", (640, 128, 1), 8, {}, 980_232 + 512 * (64 - 16 - 1) + (16 - 64) * 128 * 64 + 2 * 768),
+        ("crnn_1d_model", (640, 128, 1), 8, SIMPLE, 1_259_960 + 512 * (16 - 32 - 1) + (32 - 16) * 128 * 512 + 2 * 656),
+        ("crnn_1d_model", (128, 640, 1), 8, {}, 938_760 + 2 * 768),
+        ("crnn_1d_model", (128, 640, 1), 8, SIMPLE, 10_590_136 + 2 * 656),
+        ("crnn_1d_model", (128, 640, 1), 8, DWIVEDI, 133_520),
+        ("rnn_model", (128, 640, 1), 8, {"steps": "all"}, 84_842_696 - 2 * 4 * 256 + 2 * (512 + 64)),
+        ("rnn_model", (128, 640, 1), 8, {}, 1_085_640 + 2 * (512 + 64)),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
