@@ -64,9 +64,9 @@ def over_time(picture):
     return layers.Reshape((frames, bins * channels))(layers.Permute((2, 1, 3))(picture))
 
 
-def batch_norm():
-    """Batch normalisation with PyTorch's constants, of the networks that were written in it."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+def normalise(x):
+    """Batch normalisation with PyTorch's constants, for networks that were written in it."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)
 
 
 def convolve_over_time(x, filters, kernel_size, pool, dropout, *, normalised=True, whole_channels=False):
@@ -76,7 +76,7 @@ def convolve_over_time(x, filters, kernel_size, pool, dropout, *, normalised=Tru
         whole_channels: dropout drops whole channels rather than single values.
     """
     x = layers.Conv1D(filters, kernel_size, padding="same")(x)
-    x = layers.ReLU()(batch_norm()(x) if normalised else x)
+    x = layers.ReLU()(normalise(x) if normalised else x)
     x = layers.MaxPooling1D(min(pool, x.shape[1]))(x)
     return (layers.SpatialDropout1D if whole_channels else layers.Dropout)(dropout)(x)
 
@@ -106,5 +106,5 @@ def dense_layers(x, units, dropout, *, linear=False):
     """
     for size in units:
         x = layers.Dense(size)(layers.Dropout(dropout)(x))
-        x = x if linear else layers.ReLU()(batch_norm()(x))
+        x = x if linear else layers.ReLU()(normalise(x))
     return layers.Dropout(dropout)(x) if linear else x

@@ -196,6 +196,7 @@ CNN1D = {"filters": (128, 128, 128), "kernel_size": 4, "pools": (4, 4, 2), "batc
 SIMPLE = {"filters": (64, 16), "units": (512, 64)}
 DWIVEDI = {"filters": (56, 56, 56), "kernel_size": 5, "lstm_units": 96, "bidirectional": False, "steps": "last"}
 DWIVEDI |= {"units": (64,), "linear": True}
+TAGS = {"filters": (8, 16), "pools": (2, 2), "batch_norm": False, "lstm_units": (16, 16, 16), "units": 32}
 
 
 @pytest.mark.parametrize(
@@ -242,6 +243,16 @@ DWIVEDI |= {"units": (64,), "linear": True}
         ("crnn_1d_model", (128, 640, 1), 8, DWIVEDI, 133_520),
         ("rnn_model", (128, 640, 1), 8, {"steps": "all"}, 84_842_696 - 2 * 4 * 256 + 2 * (512 + 64)),
         ("rnn_model", (128, 640, 1), 8, {}, 1_085_640 + 2 * (512 + 64)),
+        ("residual_crnn_model", (128, 1291, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("residual_crnn_model", (80, 3000, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("residual_crnn_model", (13, 2581, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("residual_crnn_model", (12, 1291, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("lenet_model", (128, 1291, 1), 8, {}, 37_912_576 + 2 * (6 + 16 + 256 + 64)),
+        ("dilated_cnn_model", (13, 2581, 1), 8, {}, 125_256),
+        ("dilated_cnn_model", (80, 3000, 1), 8, {}, 129_544),
+        ("cnn_rnn_model", (96, 1400, 1), 11, {}, 47_659 + 2 * (32 + 64 + 64)),
+        # 33,107 where its LSTM of 16 reads 350 frames rather than 16 channels, and with two biases
+        ("cnn_rnn_model", (96, 1400, 1), 59, TAGS, 33_107 - 4 * 16 * (350 - 16) - 3 * 4 * 16),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
@@ -263,3 +274,17 @@ def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
 def test_vgg16_trains_its_last_layers(trainable_layers, expected):
     model = build("vgg16_model", (288, 432, 3), 10, trainable_layers=trainable_layers)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "stages"),
+    [
+        ((128, 1291, 1), [(16, 645), (4, 322), (1, 161)]),
+        ((13, 2581, 1), [(6, 1290), (3, 645), (1, 322)]),
+        ((12, 1291, 1), [(6, 645), (3, 322), (1, 161)]),
+        ((80, 3000, 1), [(20, 1500), (5, 750), (1, 375)]),
+    ],
+)
+def test_the_pools_of_the_residual_crnn_leave_the_published_maps(shape, stages):
+    pools = [layer for layer in build("residual_crnn_model", shape, 8).layers if "pool" in layer.name]
+    assert [pool.output.shape[1:3] for pool in pools] == stages
