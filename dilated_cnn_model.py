@@ -26,7 +26,14 @@ def build_model(input_shape, num_classes, *, filters=64, kernel_size=2, dilation
     x = over_time(inputs)  # (frames, bins * channels)
     x = layers.Conv1D(filters, 1)(x)  # (frames, 64)
     for dilation in dilations * cycles:
-        x = layers.Conv1D(filters, kernel_size, dilation_rate=dilation, padding="same", activation="relu")(x)
+        x = layers.Conv1D(
+            filters,
+            kernel_size,
+            dilation_rate=dilation,
+            padding="same",
+            activation="relu",
+            kernel_initializer="he_uniform",  # as the source; Glorot's fades over fifteen layers without normalisation
+        )(x)
     x = layers.GlobalAveragePooling1D()(x)  # (64,)
     return keras.Model(inputs, layers.Dense(num_classes)(x))
 
