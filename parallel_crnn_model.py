@@ -52,7 +52,7 @@ def build_model(input_shape, num_classes, *, variant="square", cell="lstm", bidi
     branch, pool, size, recurrent_units, units = one_of(VARIANTS, variant)
     inputs = keras.Input(input_shape)
     frames = sequence(pool(clipped(size, inputs))(inputs))  # (32, bins) of 640 frames, (160, bins / 2) in dwivedi
-    x = layers.Concatenate()([branch(inputs), recurrent(frames, cell, recurrent_units, bidirectional)])
+    x = layers.Concatenate()([branch(inputs), recurrent(frames, (recurrent_units,), cell, bidirectional)])
     return keras.Model(inputs, dense_logits(x, units, num_classes, dropout))
 
 

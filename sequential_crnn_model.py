@@ -44,9 +44,7 @@ def build_model(
         x = max_pool(x, pool)  # (bins / 2, frames / 2, filters) ...
         x = layers.Dropout(conv_dropout)(x)
     x = sequence(x)  # (20, 256) of 84 x 640 in fma_cnn, (15, 128) of 96 x 1366 in choi
-    for size in recurrent_units[:-1]:
-        x = recurrent(x, cell, size, bidirectional, return_sequences=True)
-    x = recurrent(x, cell, recurrent_units[-1], bidirectional)
+    x = recurrent(x, recurrent_units, cell, bidirectional)
     return keras.Model(inputs, dense_logits(x, units, num_classes, dropout))
 
 

@@ -86,6 +86,7 @@ def convolution(x, filters, kernel_size, padding="same", activation="relu"):
 
 
 def normalised(x, axis=-1):
+    """Batch normalisation with PyTorch's constants, for networks that were written in it."""
     return layers.BatchNormalization(axis, momentum=0.9, epsilon=1e-5)(x)
 
 
@@ -113,10 +114,22 @@ def sequence(x):
     return layers.Reshape((frames, bins * channels))(layers.Permute((2, 1, 3))(x))
 
 
-def recurrent(x, cell, units, bidirectional, return_sequences=False):
-    """An LSTM or GRU layer over (frames, columns); of both directions the last states, joined, are the output."""
-    layer = one_of({"lstm": layers.LSTM, "gru": layers.GRU}, cell)(units, return_sequences=return_sequences)
-    return layers.Bidirectional(layer)(x) if bidirectional else layer(x)
+def recurrent(x, units, cell="lstm", bidirectional=False, steps="last"):
+    """LSTM or GRU layers, one for each of `units`: (frames, channels) -> (units[-1],), twice that in two directions.
+
+    Args:
+        steps: what is passed on of the last layer's output: the "last" step, which each direction takes where it ends,
+            the "mean" of all steps, or "all" of them in a row.
+    """
+    layer = one_of({"lstm": layers.LSTM, "gru": layers.GRU}, cell)
+    if steps not in ("last", "mean", "all") or not units:
+        raise ValueError(f"expected a recurrent layer and of its steps last, mean or all, not {units} and {steps!r}")
+    for number, size in enumerate(units, 1):
+        one = layer(size, return_sequences=number < len(units) or steps != "last")
+        x = layers.Bidirectional(one)(x) if bidirectional else one(x)
+    if steps == "mean":
+        return layers.GlobalAveragePooling1D()(x)
+    return layers.Flatten()(x) if steps == "all" else x
 
 
 def dense_logits(x, units, num_classes, dropout):
@@ -125,3 +138,27 @@ def dense_logits(x, units, num_classes, dropout):
         x = layers.Dropout(dropout)(x)
         x = layers.Dense(size, activation="relu")(x)
     return layers.Dense(num_classes)(layers.Dropout(dropout)(x))
+
+
+def convolve_over_time(x, filters, kernel_size, pool, dropout, *, batch_norm=True, whole_channels=False):
+    """Convolution, batch normalisation, ReLU, pool, dropout: (frames, channels) -> (frames / pool, filters).
+
+    Args:
+        whole_channels: dropout drops whole channels rather than single values.
+    """
+    x = layers.Conv1D(filters, kernel_size, padding="same")(x)
+    x = layers.ReLU()(normalised(x) if batch_norm else x)
+    x = layers.MaxPooling1D(min(pool, x.shape[1]))(x)
+    return (layers.SpatialDropout1D if whole_channels else layers.Dropout)(dropout)(x)
+
+
+def dense_layers(x, units, dropout, *, linear=False):
+    """Dropout, dense layer, batch normalisation, ReLU for each of `units`: (columns,) -> (units[-1],).
+
+    Args:
+        linear: no normalisation and no ReLU, but dropout behind the last layer too.
+    """
+    for size in units:
+        x = layers.Dense(size)(layers.Dropout(dropout)(x))
+        x = x if linear else layers.ReLU()(normalised(x))
+    return layers.Dropout(dropout)(x) if linear else x

@@ -195,6 +195,14 @@ def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
     assert (predicted.argmax(axis=1) == y).mean() > 0.95
 
 
+# Networks that another one's script builds.
+CNN1D = {"filters": (128, 128, 128), "kernel_size": 4, "pools": (4, 4, 2), "batch_norm": True, "units": ()}
+SIMPLE = {"filters": (64, 16), "units": (512, 64)}
+DWIVEDI = {"filters": (56, 56, 56), "kernel_size": 5, "lstm_units": 96, "bidirectional": False, "steps": "last"}
+DWIVEDI |= {"units": (64,), "linear": True}
+TAGS = {"filters": (8, 16), "pools": (2, 2), "batch_norm": False, "lstm_units": (16, 16, 16), "units": 32}
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "classes", "hyperparameters", "parameters"),
     [  # the paper's input, then those of the earlier project's pictures
@@ -229,6 +237,29 @@ def test_on_runs_it_learns_and_keeps_the_number_of_classes(name):
         ("bbnn_model", (128, 647, 1), 10, {}, 190_826),
         # counted from the layers of the source, whose GRUs have one bias, of 3 a unit; the other one is added
         ("sequential_crnn_model", (96, 1366, 1), 50, {"variant": "choi"}, 395_186 + 2 * 3 * 32),
+        # with the moving mean and variance of batch normalisation, which PyTorch does not count as parameters, and
+        # without the second bias of its LSTMs, 4 for each unit and direction
+        ("cnn_1d_model", (640, 128, 1), 8, {}, 296_760 + 2 * (512 + 64)),  # on the source's axes
+        ("cnn_1d_model", (128, 640, 1), 8, {}, 722_744 + 2 * (512 + 64)),  # on ours
+        ("cnn_1d_model", (128, 1216, 1), 8, CNN1D, 236_680 + 2 * 3 * 128),  # 38 steps, as its 1291 without padding
+        # on the source's axes, but 16 or 32 steps of 64 or 16 channels where its LSTM took channels for steps
+        ("crnn_1d_model", (640, 128, 1), 8, {}, 980_232 + 512 * (64 - 16 - 1) + (16 - 64) * 128 * 64 + 2 * 768),
+        ("crnn_1d_model", (640, 128, 1), 8, SIMPLE, 1_259_960 + 512 * (16 - 32 - 1) + (32 - 16) * 128 * 512 + 2 * 656),
+        ("crnn_1d_model", (128, 640, 1), 8, {}, 938_760 + 2 * 768),
+        ("crnn_1d_model", (128, 640, 1), 8, SIMPLE, 10_590_136 + 2 * 656),
+        ("crnn_1d_model", (128, 640, 1), 8, DWIVEDI, 133_520),
+        ("rnn_model", (128, 640, 1), 8, {"steps": "all"}, 84_842_696 - 2 * 4 * 256 + 2 * (512 + 64)),
+        ("rnn_model", (128, 640, 1), 8, {}, 1_085_640 + 2 * (512 + 64)),
+        ("residual_crnn_model", (128, 1291, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("residual_crnn_model", (80, 3000, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("residual_crnn_model", (13, 2581, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("residual_crnn_model", (12, 1291, 1), 8, {}, 438_808 - 4 * 128 + 2 * 3 * 240),
+        ("lenet_model", (128, 1291, 1), 8, {}, 37_912_576 + 2 * (6 + 16 + 256 + 64)),
+        ("dilated_cnn_model", (13, 2581, 1), 8, {}, 125_256),
+        ("dilated_cnn_model", (80, 3000, 1), 8, {}, 129_544),
+        ("cnn_rnn_model", (96, 1400, 1), 11, {}, 47_659 + 2 * (32 + 64 + 64)),
+        # 33,107 where its LSTM of 16 reads 350 frames rather than 16 channels, and with two biases
+        ("cnn_rnn_model", (96, 1400, 1), 59, TAGS, 33_107 - 4 * 16 * (350 - 16) - 3 * 4 * 16),
     ],
 )
 def test_parameter_counts_are_the_published_ones(name, shape, classes, hyperparameters, parameters):
@@ -285,3 +316,17 @@ def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
 def test_vgg16_trains_its_last_layers(trainable_layers, expected):
     model = build("vgg16_model", (288, 432, 3), 10, trainable_layers=trainable_layers)
     assert trained_parameters(model) == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "stages"),
+    [
+        ((128, 1291, 1), [(16, 645), (4, 322), (1, 161)]),
+        ((13, 2581, 1), [(6, 1290), (3, 645), (1, 322)]),
+        ((12, 1291, 1), [(6, 645), (3, 322), (1, 161)]),
+        ((80, 3000, 1), [(20, 1500), (5, 750), (1, 375)]),
+    ],
+)
+def test_the_pools_of_the_residual_crnn_leave_the_published_maps(shape, stages):
+    pools = [layer for layer in build("residual_crnn_model", shape, 8).layers if "pool" in layer.name]
+    assert [pool.output.shape[1:3] for pool in pools] == stages

@@ -1,0 +1,54 @@
+"""Residual CRNN: residual blocks whose pools shrink the bins to one, then an LSTM over time.
+
+Source: Ortiz et al., "Music genre classification", 2024,
+    https://github.com/arnauortiz/music_genre_classification, after Seminario, "MusicGenreClassification", 2023,
+    https://github.com/XavierSeminario/MusicGenreClassification.
+Input: (bins, frames, channels), one piece of a spectrogram.
+Output: (num_classes,) logits.
+Differs: the source reshapes its maps into steps, which mixes channels and time; here each step is a frame. Its pools
+    are written down for 128, 80 and 12 or 13 bins; here they follow from the bins, and are the same there.
+    At most 128 bins x 640 frames: half the source's frames, for half its time.
+
+    python residual_crnn_model.py --features=mel --epochs=30
+"""
+
+from genre.layers import normalised, recurrent, sequence
+from genre.training import main
+
+import keras
+from keras import layers
+
+
+def build_model(input_shape, num_classes, *, filters=(16, 32, 64, 128), lstm_units=128, dropout=0.5):
+    """Args: filters: filters of each residual block, all but the last of which are pooled.
+    lstm_units: units of the LSTM, whose last step is passed on. dropout: share dropped before the classifier.
+    """
+    inputs = x = keras.Input(input_shape)
+    halvings = input_shape[0].bit_length() - 1  # of the bins until one is left: 7 for 128, 6 for 80, 3 for 12
+    pools = len(filters) - 1
+    for number, count in enumerate(filters):
+        x = residual(x, count)
+        if number < pools:
+            x = shrink(x, 2 ** ((halvings + pools - 1 - number) // pools))  # as evenly as it goes: 8, 4, 4 for 128
+    x = recurrent(sequence(x), (lstm_units,))  # from (frames / 8, 128)
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, layers.Dense(num_classes)(x))
+
+
+def residual(x, filters):
+    """Two 3 x 3 convolutions, and around them one of 1 x 1: (bins, frames, channels) -> (bins, frames, filters)."""
+    y = layers.ReLU()(normalised(layers.Conv2D(filters, 3, padding="same")(x)))
+    y = normalised(layers.Conv2D(filters, 3, padding="same")(y))
+    return layers.ReLU()(y + normalised(layers.Conv2D(filters, 1)(x)))
+
+
+def shrink(x, stride):
+    """Pool the bins by `stride`, the frames by 2. A stride of 2 has windows of 4 bins, half of them the neighbours'."""
+    if stride == 2:
+        x = layers.ZeroPadding2D((1, 0))(x)  # no smaller than what a ReLU gives
+    window = 4 if stride == 2 else stride
+    return layers.MaxPooling2D((window, min(2, x.shape[2])), strides=(stride, min(2, x.shape[2])))(x)
+
+
+if __name__ == "__main__":
+    main(build_model, largest_size="128x640")
