@@ -25,11 +25,14 @@ SHAPES = {(min(MOST_BINS, bins), frames, 1) for bins, frames in NATIVE}
 LARGEST = 30_000_000  # parameters that a default may have
 
 
-def build(name, *arguments, **hyperparameters):
-    """Build with defaults but for published weights, which no test has."""
+def build(name, shape, classes, **hyperparameters):
+    """Build with defaults but for published weights, which no test has; a script that fuses with one branch."""
     build_model = importlib.import_module(name).build_model
     offline = {"weights": "none"} if "weights" in parameters(build_model) else {}
-    return build_model(*arguments, **offline | hyperparameters)
+    if main_keywords(name).get("inputs") != "features" or isinstance(shape, dict):
+        return build_model(shape, classes, **offline | hyperparameters)
+    core = build_model({"mel": shape}, classes, **hyperparameters)
+    return keras.Model(core.inputs[0], core.output)
 
 
 def without_dropout(name):
@@ -125,7 +128,7 @@ def test_all_give_the_same_in_onnx_in_a_fresh_process_without_keras(tmp_path):
         if not isinstance(core, keras.Model):
             continue
         if name in ON_PICTURES:
-            model = networks.of_pictures(core, ([100.0], [900.0]), [0.5], pieces=0).whole
+            model = networks.of_pictures(core, [([100.0], [900.0])], [[0.5]], pieces=0).whole
         else:
             model = classifier(core)
         x = [rng.integers(0, 256, (2, *shape)).astype(np.float32) for shape in shapes]
