@@ -76,6 +76,7 @@ def main(build_model, **defaults):
             inputs: "pictures"; or "features", each of several an input of its own: input_shape is {feature: (bins,
             frames, channels)}; or "runs" for the embeddings of finished runs: input_shape is {run: (columns,)};
             run: with these, a comma list of the scripts whose runs of --features are taken where --run names none;
+            branches: True where --features=a+b then means the runs of a and of b, not those of both as one picture;
             estimator: True where build_model gives a scikit-learn search.
     """
 
@@ -128,6 +129,7 @@ def _train_all(build_model, sources, args):
 
 def _parser(build_model, defaults):
     kind = {"largest_size": "native", "standardise": True, "inputs": "pictures", "run": "", "estimator": False}
+    kind |= {"branches": False}
     kind = {name: defaults.get(name, default) for name, default in kind.items()}
     parser = Parser(sys.modules[build_model.__module__].__doc__)
     own = parser.add_argument_group("this architecture")
@@ -166,7 +168,7 @@ def _parser(build_model, defaults):
         out.add_argument("--log", type=one_of(logs.KINDS), help=text)
     again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
-    settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator")}
+    settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator", "branches")}
     settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
     parser.set_defaults(**settings | {name: value for name, value in defaults.items() if name not in kind})
     return parser
@@ -190,7 +192,9 @@ def _add_run_options(group, kind):
     text = f"comma list of finished runs to build on, of any script (default: {usual})"
     which = group.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="RUN", help=text)
-    which.add_argument("--features", default="mel", help="comma list: on the runs of each, if --run names none")
+    text = "comma list: on the runs of each, if --run names none"
+    text += "; a+b: on the runs of a and those of b" if kind["branches"] else ""
+    which.add_argument("--features", default="mel", help=text)
 
 
 def _runs(args):
@@ -203,8 +207,9 @@ def _runs(args):
         found = [[Path(run) for run in names(args.run)]]
     else:
         fold = plans.fold(args)
-        found = [[Path(args.models, script, f, fold) for script in args.run_scripts] for f in names(args.features)]
-    if not found or not found[0]:
+        each = [names(together, "+") if args.branches else [together] for together in names(args.features)]
+        found = [[Path(args.models, script, f, fold) for script in args.run_scripts for f in of] for of in each]
+    if not found or not all(found):
         raise CallError("--run or --features is empty; name a finished run, or a feature such as mel")
     for path in [path for paths in found for path in paths]:
         if args.run is None and not (path / runs.RUN).is_file():
