@@ -36,9 +36,7 @@ def build_model(
         for count, bins, frames in zip(filters, pool_bins, pool_frames, strict=True):
             x = layers.Conv2D(count, 3, padding="same")(x)
             x = layers.ReLU()(layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x))
-            x = layers.MaxPooling2D((min(bins, x.shape[1]), min(frames, x.shape[2])))(
-                x
-            )  # (bins / 2, frames / 4, 8)
+            x = layers.MaxPooling2D((min(bins, x.shape[1]), min(frames, x.shape[2])))(x)  # (bins / 2, frames / 4, 8)
         branches.append(layers.GlobalAveragePooling2D()(x))  # (1, 1, 256) where the input is 84 or 128 x 640
     x = layers.Concatenate()(branches) if len(branches) > 1 else branches[0]
     for size in units:
