@@ -96,6 +96,10 @@ natural_float = _value(float, lambda number: 0 <= number < float("inf"), "a numb
 share = _value(float, lambda number: 0 <= number < 1, "a number from 0 to below 1")
 positive_float = _value(float, lambda number: 0 < number < float("inf"), "a number above 0")
 
+plain_name = _value(
+    str, lambda name: os.path.basename(name) == name and not name.startswith("."), "a plain name without slashes"
+)
+
 
 def one_of(choices):
     """A function for argparse's `type`: the text, if it is one of the choices."""

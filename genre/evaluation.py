@@ -1,8 +1,10 @@
 """Numbers from predictions: pieces averaged into tracks, accuracy with its interval, per-class scores, their files."""
 
+import csv
 import json
 
 from genre import files, plots
+from genre.command_line import DataError
 
 import numpy as np
 from scipy.stats import binomtest
@@ -39,6 +41,54 @@ def write(folder, predicted, classes, title):
     plots.confusion_matrix(counts, classes, caption, folder / "confusion_matrix.png")
     files.write_text(folder / METRICS, json.dumps(results, indent=2) + "\n")
     return results
+
+
+def read_predictions(folder, classes):
+    """What a run's predictions.csv says.
+
+    Returns:
+        {subset: (tracks, y (tracks,), probabilities (tracks, classes))}; the largest probability is the prediction's.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
+    path, found = folder / "predictions.csv", {}
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            for row in csv.DictReader(file):
+                truth, said = classes.index(row["truth"]), classes.index(row["prediction"])
+                found.setdefault(row["subset"], []).append((row["track"], truth, _shares(row, said, classes)))
+        if "validation" not in found:
+            raise ValueError("no validation tracks")
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there; train the run again with --overwrite") from None
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path} is damaged ({error}); train the run again with --overwrite") from None
+    columns = {subset: list(zip(*rows, strict=True)) for subset, rows in found.items()}
+    return {subset: (list(tracks), np.array(y), np.array(p)) for subset, (tracks, y, p) in columns.items()}
+
+
+def _shares(row, said, classes):
+    shares = [float(row[name]) for name in classes]
+    if not max(shares) - shares[said] < 2e-6:  # also where one is not a number
+        raise ValueError(f"{row['prediction']} is not the likeliest for {row['track']}")
+    shares[said] = np.nextafter(max(shares), 2)  # six decimals may tie where the run did not
+    return shares
+
+
+def compare(y, ours, theirs):
+    """Two lists of predictions for the same tracks.
+
+    Args:
+        y, ours, theirs: (tracks,) class numbers.
+
+    Returns:
+        {"gain": in accuracy, "won": tracks that only ours has right, "lost": only theirs,
+        "p_value": of McNemar's exact test, that both are equally good}
+    """
+    won, lost = int(((ours == y) & (theirs != y)).sum()), int(((ours != y) & (theirs == y)).sum())
+    p_value = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    return {"gain": (won - lost) / len(y), "won": won, "lost": lost, "p_value": p_value}
 
 
 def show(results):

@@ -46,6 +46,30 @@ class PCA(layers.Layer):
         return super().get_config() | {"components": self.components}
 
 
+@keras.saving.register_keras_serializable("genre")
+class Standardise(layers.Layer):
+    """Each column brought to mean 0 and variance 1 of the rows that it is adapted to: (columns,) -> (columns,).
+
+    A column that is constant in those rows, such as a unit that never fires, gives 0 for any row. Keras's Normalization
+    would divide by 1e-7 and blow up the first row in which the unit does fire.
+    """
+
+    def build(self, input_shape):
+        columns = input_shape[-1]
+        self.mean = self.add_weight(shape=(columns,), initializer="zeros", trainable=False, name="mean")
+        self.factor = self.add_weight(shape=(columns,), initializer="ones", trainable=False, name="factor")
+
+    def call(self, x):
+        return (x - self.mean) * self.factor
+
+    def adapt(self, rows):
+        """Args: rows: (rows, columns)."""
+        deviation = rows.std(axis=0, dtype=np.float64)
+        varied = deviation > 1e-6 * np.abs(rows).max(axis=0)  # the others vary by float32's rounding at most
+        self.mean.assign(rows.mean(axis=0, dtype=np.float64))
+        self.factor.assign(np.where(varied, 1 / np.where(varied, deviation, 1), 0))
+
+
 def adapt(core, x):
     """Fit every layer of a network that has `adapt`, such as PCA, to the training rows that reach it.
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import files, images, index, inputs, runs
+from genre import evaluation, files, images, index, inputs, runs
 from genre.command_line import CallError, DataError, parameters
 
 
@@ -116,6 +116,8 @@ def of_runs(build_model, paths, args, training):
     if len({base.folder.resolve() for base in bases}) < len(bases):
         raise CallError(f"--run names one run twice: {', '.join(str(base.folder) for base in bases)}")
     for base in bases:
+        if isinstance(base, runs.Ensemble):
+            raise CallError(f"{base.folder} is a vote of runs, which has no embedding; name its runs instead")
         own = [_source_of(base, settings, args) for settings in base.info["inputs"]]
         if base.info["index_fingerprint"] != index.fingerprint(_rows(own)):
             raise CallError(
@@ -248,6 +250,22 @@ def _channel_weights(of_features, shapes):
 def _reduced(shape, largest):
     """The size of pictures that are kept as they are up to the `largest` size."""
     return tuple(most if most and side > most else None for side, most in zip(shape[:2], largest, strict=True))
+
+
+def finished(settings, target):
+    """Whether `target` is a finished run of these very settings.
+
+    Raises:
+        CallError: it is a run of other settings, or holds other things.
+    """
+    if (target / runs.RUN).is_file():
+        refuse_other(settings, runs.read(target).info, target)
+        return True
+    if any(path.is_file() and path.name != evaluation.SUMMARY for path in target.glob("[!.]*")):
+        raise CallError(
+            f"{target} holds files but no {runs.RUN}; move them away, or add --overwrite to write among them"
+        )
+    return False
 
 
 def refuse_other(wanted, there, where):

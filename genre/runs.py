@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import audio, images, inputs
+from genre import audio, images, inputs, voting
 from genre.command_line import CallError, DataError, first_line
 from genre.features import Sound
 from genre.recipe import Recipe
@@ -14,6 +14,7 @@ from genre.recipe import Recipe
 import numpy as np
 
 RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
+MEMBERS = "members"  # folder of an ensemble: what each of its runs needs to label songs
 BATCH = 32  # pieces a forward pass
 
 
@@ -146,6 +147,35 @@ class Run:
         return self.estimator.predict_proba(output).astype(np.float32) if self.estimator else output
 
 
+class Ensemble(Run):
+    """A vote of finished runs, by `ensemble.py`. It keeps their models, and needs those runs no more."""
+
+    @functools.cached_property
+    def members(self):
+        folders = (self.folder / MEMBERS / str(number) for number in range(len(self.info["members"])))
+        return [_run(folder, info) for folder, info in zip(folders, self.info["members"], strict=True)]
+
+    @property
+    def hears(self):
+        return " and ".join(dict.fromkeys(member.hears for member in self.members))
+
+    @property
+    def model(self):
+        raise CallError(f"{self.folder} is a vote of runs and has no network of its own; name one of its runs")
+
+    def label(self, song):
+        """As `Run.label`; each member labels the whole song, then they vote."""
+        said = [member.label(song) for member in self.members]
+        members = np.stack([labelled.probabilities for labelled in said])[:, None]
+        (probabilities,) = voting.vote(self.info["hyperparameters"]["method"], members, self.estimator)
+        notes = dict.fromkeys(labelled.note for labelled in said if labelled.note)
+        return Labelled(probabilities.astype(np.float32), max(labelled.pieces for labelled in said), "; ".join(notes))
+
+
+def _run(folder, info):
+    return (Ensemble if "members" in info else Run)(folder, info)
+
+
 def predict(model, x):
     """A model's output for all pieces. Calls the model itself: its `predict` costs 60 ms more a call.
 
@@ -181,6 +211,6 @@ def read(folder):
         info = json.loads(path.read_text(encoding="utf-8"))
         if missing := {"script", "feature", "classes", "inputs", "index_fingerprint"} - set(info):
             raise DataError(f"{path} lacks {', '.join(sorted(missing))}; train the run again with --overwrite")
-        return Run(folder, info)
+        return _run(folder, info)
     except (ValueError, TypeError):
         raise DataError(f"{path} is damaged; train the run again with --overwrite") from None

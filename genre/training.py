@@ -1,14 +1,9 @@
 """From a script's `build_model` to a finished run: command line, fit, evaluate, save."""
 
 import argparse
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import shlex
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,6 +22,7 @@ from genre import (
     networks,
     plans,
     plots,
+    provenance,
     runs,
     splits,
 )
@@ -42,6 +38,7 @@ from genre.command_line import (
     natural_float,
     one_of,
     parameters,
+    plain_name,
     positive,
     positive_float,
     run,
@@ -61,7 +58,6 @@ TRAINING = {  # option: (type, default, help)
     "init_from": (str, "", "comma list of runs whose layers of the same name and shape to start from"),
 }
 SETTINGS = "settings.json"
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile", "soxr", "pillow", "scikit-learn")
 
 
 def main(build_model, **defaults):
@@ -76,6 +72,7 @@ def main(build_model, **defaults):
             inputs: "pictures"; or "features", each of several an input of its own: input_shape is {feature: (bins,
             frames, channels)}; or "runs" for the embeddings of finished runs: input_shape is {run: (columns,)};
             run: with these, a comma list of the scripts whose runs of --features are taken where --run names none;
+            branches: True where --features=a+b then means the runs of a and of b, not those of both as one picture;
             estimator: True where build_model gives a scikit-learn search.
     """
 
@@ -128,6 +125,7 @@ def _train_all(build_model, sources, args):
 
 def _parser(build_model, defaults):
     kind = {"largest_size": "native", "standardise": True, "inputs": "pictures", "run": "", "estimator": False}
+    kind |= {"branches": False}
     kind = {name: defaults.get(name, default) for name, default in kind.items()}
     parser = Parser(sys.modules[build_model.__module__].__doc__)
     own = parser.add_argument_group("this architecture")
@@ -156,7 +154,7 @@ def _parser(build_model, defaults):
     parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
     out = parser.add_argument_group("run")
     out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
-    out.add_argument("--run_name", type=_plain_name, default="", help="puts the run one level deeper, for variants")
+    out.add_argument("--run_name", type=plain_name, default="", help="puts the run one level deeper, for variants")
     again = out.add_mutually_exclusive_group()
     if not kind["estimator"]:
         again.add_argument("--resume", action="store_true", help="continue a training that was killed")
@@ -166,7 +164,7 @@ def _parser(build_model, defaults):
         out.add_argument("--log", type=one_of(logs.KINDS), help=text)
     again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
-    settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator")}
+    settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator", "branches")}
     settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
     parser.set_defaults(**settings | {name: value for name, value in defaults.items() if name not in kind})
     return parser
@@ -190,7 +188,9 @@ def _add_run_options(group, kind):
     text = f"comma list of finished runs to build on, of any script (default: {usual})"
     which = group.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="RUN", help=text)
-    which.add_argument("--features", default="mel", help="comma list: on the runs of each, if --run names none")
+    text = "comma list: on the runs of each, if --run names none"
+    text += "; a+b: on the runs of a and those of b" if kind["branches"] else ""
+    which.add_argument("--features", default="mel", help=text)
 
 
 def _runs(args):
@@ -203,8 +203,9 @@ def _runs(args):
         found = [[Path(run) for run in names(args.run)]]
     else:
         fold = plans.fold(args)
-        found = [[Path(args.models, script, f, fold) for script in args.run_scripts] for f in names(args.features)]
-    if not found or not found[0]:
+        each = [names(together, "+") if args.branches else [together] for together in names(args.features)]
+        found = [[Path(args.models, script, f, fold) for script in args.run_scripts for f in of] for of in each]
+    if not found or not all(found):
         raise CallError("--run or --features is empty; name a finished run, or a feature such as mel")
     for path in [path for paths in found for path in paths]:
         if args.run is None and not (path / runs.RUN).is_file():
@@ -226,12 +227,6 @@ def _pos_weight(text):
     return text if text == losses.BALANCED else positive_float(text)
 
 
-def _plain_name(text):
-    if Path(text).name != text or text.startswith("."):
-        raise argparse.ArgumentTypeError(f"expected a plain name without slashes, not {text!r}")
-    return text
-
-
 def train(build_model, sources, args):
     """Train and write the run. Returns its folder.
 
@@ -246,15 +241,9 @@ def train(build_model, sources, args):
     plan = _plan(build_model, sources, args, training)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
     goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
-    if (target / runs.RUN).is_file() and not args.overwrite and not goes_on:
-        plans.refuse_other(plan.settings, runs.read(target).info, target)
+    if not args.overwrite and not goes_on and plans.finished(plan.settings, target):
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
-    there = [path for path in target.glob("[!.]*") if path.is_file() and path.name != evaluation.SUMMARY]
-    if not args.overwrite and not (target / runs.RUN).exists() and there:
-        raise CallError(
-            f"{target} holds files but no {runs.RUN}; move them away, or add --overwrite to write among them"
-        )
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}
     if pictures["validation"] is None:
         raise DataError(
@@ -559,35 +548,10 @@ def _info(plan, pictures, info):
     return (
         plan.settings
         | {
-            "command": shlex.join(["python", os.path.basename(sys.argv[0]), *sys.argv[1:]]),
+            "command": provenance.command(),
             "images_path": str(next(iter(plan.folders.values()))),
             "tracks": {subset: len({row.track for row in p.rows}) for subset, p in pictures.items()},
         }
         | info
-        | {
-            "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
-            "machine": {
-                "system": platform.platform(),
-                "processors": os.cpu_count(),
-                "device": _device(),
-            },
-            "git_commit": _git_commit(),
-        }
+        | provenance.made_with(_device())
     )
-
-
-def _version(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # tensorflow may have come as tensorflow-cpu
-        return sys.modules[package].__version__ if package in sys.modules else None
-
-
-def _git_commit():
-    """The commit of this code, '+' behind it where files were changed since; None outside git."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-    try:
-        described = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return None
-    return described.stdout.strip() or None

@@ -315,6 +315,11 @@ def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
         assert trained_parameters(model) == expected
 
 
+def test_the_trained_parameters_of_the_embedding_fusion_are_the_published_ones():
+    model = build("embedding_fusion_model", {feature: (128,) for feature in ("mel", "mfcc", "chroma", "whisper")}, 8)
+    assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == 133_384
+
+
 @pytest.mark.parametrize(("trainable_layers", "expected"), [(8, 43_717_514), (4, 37_817_738)])
 def test_vgg16_trains_its_last_layers(trainable_layers, expected):
     model = build("vgg16_model", (288, 432, 3), 10, trainable_layers=trainable_layers)

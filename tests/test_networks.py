@@ -118,3 +118,19 @@ def test_components_beyond_the_rows_are_zero():
     layers.adapt(model, rows)
     found = model(np.random.default_rng(1).normal(size=(9, 6)).astype(np.float32)).numpy()
     assert np.abs(found[:, 2:]).max() < 1e-6 < np.abs(found[:, :2]).min()
+
+
+def test_standardised_columns_have_mean_0_and_variance_1_and_a_constant_one_is_0_for_every_row(tmp_path):
+    rows = np.random.default_rng(0).normal((3, -200, 0), (2, 1e-2, 50), (200, 3)).astype(np.float32)
+    rows = np.concatenate([rows, np.full((200, 1), 0.1), np.zeros((200, 1))], axis=1).astype(np.float32)
+    inputs = keras.Input((5,))
+    model = keras.Model(inputs, layers.Standardise()(inputs))
+    layers.adapt(model, rows)
+    found = model(rows).numpy()
+    np.testing.assert_allclose(found.mean(axis=0), [0, 0, 0, 0, 0], atol=0.02)  # -200 in float32
+    np.testing.assert_allclose(found.std(axis=0), [1, 1, 1, 0, 0], atol=0.02)
+    new = model(rows[:2] + 1).numpy()
+    assert (new[:, 3:] == 0).all()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(loaded(rows[:2] + 1).numpy(), new)

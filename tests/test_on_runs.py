@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from genre import inputs, runs, training
+from genre.command_line import CallError
 
 import numpy as np
 import pytest
@@ -108,6 +109,26 @@ def test_a_missing_run_is_one_line_that_says_so(split_data, tmp_path):
         assert f"train it with: python {needed}.py --features=mel" in error
 
 
+def test_features_together_are_a_picture_of_all_or_a_branch_of_each(tmp_path):
+    def chosen(name, features):
+        build_model = importlib.import_module(name).build_model
+        options = [f"--models={tmp_path}", f"--features={features}"]
+        args = training._parser(build_model, main_keywords(name)).parse_args(options)
+        return [[path.relative_to(tmp_path).as_posix() for path in paths] for paths in training._runs(args)]
+
+    for run in ("vgg16_model/mel+mfcc", "residual_crnn_model/mel", "residual_crnn_model/mfcc"):
+        (tmp_path / run).mkdir(parents=True)
+        (tmp_path / run / "run.json").touch()
+    both = ["residual_crnn_model/mel", "residual_crnn_model/mfcc"]
+    assert chosen("vgg16_svm_model", "mel+mfcc") == [["vgg16_model/mel+mfcc"]]
+    assert chosen("embedding_fusion_model", "mel+mfcc") == [both]
+    assert chosen("embedding_fusion_model", "mfcc,mel+mfcc") == [both[1:], both]
+    with pytest.raises(CallError, match="python residual_crnn_model.py --features=stft"):
+        chosen("embedding_fusion_model", "mel+stft")
+    with pytest.raises(CallError, match="is empty"):
+        chosen("embedding_fusion_model", "mel,+")
+
+
 def test_a_run_of_pictures_of_another_recipe_is_refused_by_name(models, split_data, tmp_path):
     shutil.copytree(split_data / "genres", tmp_path / "genres")
     options = [option for option in QUICK if not option.startswith("--n_fft")]
@@ -149,6 +170,7 @@ def test_runs_of_different_features_and_runs_on_runs_can_be_built_on(models, spl
     both = f"{models / 'frequency_model' / 'mel'},{tmp_path / 'time_model' / 'chroma_stft'}"
     call("pca_hybrid_model.py", *common, f"--run={both}", "--epochs=1", "--precision=mixed_bfloat16")
     hybrid = tmp_path / "pca_hybrid_model" / "mel+chroma_stft"
+    call("embedding_fusion_model.py", *common, f"--run={both}", "--epochs=1", "--precision=mixed_bfloat16")
     call(*SVM, *common, f"--run={hybrid}")
     call("predict.py", split_data / "genres" / "low", f"--run={tmp_path / 'vgg16_svm_model' / 'mel+chroma_stft'}")
 
