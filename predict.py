@@ -35,8 +35,8 @@ def main():
         raise CallError(f"no folder that can be written for --csv={args.csv}")
     if args.csv and (Path(args.csv).suffix.lower() in audio.EXTENSIONS or Path(args.csv).is_dir()):
         raise CallError(f"--csv={args.csv} should be a file such as genres.csv, not a song or a folder")
-    seconds = trained.seconds  # before TensorFlow is loaded: a run of unknown recipe is refused at once
-    print(f"{trained.name}: {len(trained.classes)} genres, pieces of {seconds:g} s")
+    hears = trained.hears  # before TensorFlow is loaded: a run of unknown recipe is refused at once
+    print(f"{trained.name}: {len(trained.classes)} genres, {hears}")
     width = max(len(str(song)) for song in songs)
     predictions = []
     try:
@@ -80,23 +80,14 @@ def find_songs(paths):
 
 
 def predict_song(trained, song):
-    """Average the probabilities of a song's pieces; a song shorter than a piece is padded with silence."""
-    pictures, note = [], ""
+    """What the run says of a song, or why it says nothing."""
     try:
-        for piece in trained.pieces(song):
-            if piece.silent:
-                continue
-            if piece.seconds < trained.seconds:
-                note = f"padded from {piece.seconds:.2g} s to {trained.seconds:g} s"
-            pictures.append(trained.render(piece))
+        found = trained.label(song)
     except CallError:
         raise  # the run lacks what it needs, such as weights: no song would fare better
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
         return Prediction(song, 0, None, audio.reason(error))
-    if not pictures:
-        return Prediction(song, 0, None, "silent")
-    of_inputs = [np.stack(of_input) for of_input in zip(*pictures, strict=True)]
-    return Prediction(song, len(pictures), trained.predict(of_inputs).mean(axis=0), note)
+    return Prediction(song, found.pieces, found.probabilities, found.note)
 
 
 def _line(prediction, classes, top, width):

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from genre import audio, images, inputs
 from genre.command_line import CallError, DataError, first_line
@@ -14,6 +15,14 @@ import numpy as np
 
 RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
 BATCH = 32  # pieces a forward pass
+
+
+class Labelled(NamedTuple):
+    """What a run says of one song: `probabilities` is float32 (classes,), of `pieces` pieces; `note` is for people."""
+
+    probabilities: np.ndarray
+    pieces: int
+    note: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +59,11 @@ class Run:
     def seconds(self):
         """Length of a piece."""
         return self.recipes[0][0].seconds
+
+    @property
+    def hears(self):
+        """In words, what of a song the run takes. Raises: DataError: it takes no songs."""
+        return f"pieces of {self.seconds:g} s"
 
     def pieces(self, song):
         """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded."""
@@ -94,6 +108,27 @@ class Run:
         from genre import networks
 
         return self.model if self.estimator else networks.embedding(self.model, self.info["script"])
+
+    def label(self, song):
+        """What the run says of a song: the average over its pieces; a song shorter than a piece is padded with silence.
+
+        Returns:
+            Labelled
+
+        Raises:
+            AudioError: it cannot be decoded, or is silent. CallError: the run lacks what it needs, such as weights.
+        """
+        pictures, note = [], ""
+        for piece in self.pieces(song):
+            if piece.silent:
+                continue
+            if piece.seconds < self.seconds:
+                note = f"padded from {piece.seconds:.2g} s to {self.seconds:g} s"
+            pictures.append(self.render(piece))
+        if not pictures:
+            raise audio.AudioError("silent")
+        of_inputs = [np.stack(of_input) for of_input in zip(*pictures, strict=True)]
+        return Labelled(self.predict(of_inputs).mean(axis=0), len(pictures), note)
 
     def predict(self, pictures):
         """Probabilities, float32 (pieces, classes).
