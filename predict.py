@@ -83,8 +83,10 @@ def predict_song(trained, song):
     """What the run says of a song, or why it says nothing."""
     try:
         found = trained.label(song)
-    except CallError:
-        raise  # the run lacks what it needs, such as weights: no song would fare better
+    except (CallError, DataError) as error:
+        if not isinstance(error, audio.AudioError):
+            raise  # the run lacks what it needs, such as weights: no song would fare better
+        return Prediction(song, 0, None, audio.reason(error))
     except Exception as error:  # whatever one song does to a decoder or a transform, the others go on
         return Prediction(song, 0, None, audio.reason(error))
     return Prediction(song, found.pieces, found.probabilities, found.note)
