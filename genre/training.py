@@ -1,19 +1,13 @@
 """From a script's `build_model` to a finished run: command line, fit, evaluate, save."""
 
-import argparse
-import importlib.metadata
 import json
 import math
-import os
-import platform
-import shlex
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from genre import epochs, evaluation, files, images, index, inputs, layers, networks, plans, plots, runs, splits
+from genre import epochs, evaluation, files, images, index, inputs, layers, networks, plans, plots, records, runs
 from genre.backend import keras, tf
 from genre.command_line import (
     CallError,
@@ -45,7 +39,6 @@ TRAINING = {  # option: (type, default, help)
     "init_from": (str, "", "comma list of runs whose layers of the same name and shape to start from"),
 }
 SETTINGS = "settings.json"
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "librosa", "soundfile", "soxr", "pillow", "scikit-learn")
 
 
 def main(build_model, **defaults):
@@ -83,11 +76,7 @@ def _parser(build_model, defaults):
     own = parser.add_argument_group("this architecture")
     for name, (default, text) in parameters(build_model).items():
         add_option(own, name, default, text)
-    data = parser.add_argument_group("data")
-    data.add_argument("--data", default="data", help="folder that holds images/")
-    data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
-    text = "train on fold K of split_dataset.py --folds, into the run's folder foldK/"
-    data.add_argument("--fold", type=natural, metavar="K", help=text)
+    data = plans.add_data_options(parser)
     add = _add_run_options if kind["inputs"] == "runs" else _add_picture_options
     add(data, kind)
     if not kind["estimator"]:
@@ -95,13 +84,7 @@ def _parser(build_model, defaults):
         for name, (value, default, text) in TRAINING.items():
             fit.add_argument(f"--{name}", type=value, default=default, help=text)
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling, dropout and folds")
-    out = parser.add_argument_group("run")
-    out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
-    out.add_argument("--run_name", type=_plain_name, default="", help="puts the run one level deeper, for variants")
-    again = out.add_mutually_exclusive_group()
-    if not kind["estimator"]:
-        again.add_argument("--resume", action="store_true", help="continue a training that was killed")
-    again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    plans.add_run_options(parser, resume=not kind["estimator"])
     settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
     settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator")}
     parser.set_defaults(**settings | {name: value for name, value in defaults.items() if name not in kind})
@@ -152,12 +135,6 @@ def _weights(text):
     return tuple(positive_float(part) for part in text.split(","))
 
 
-def _plain_name(text):
-    if Path(text).name != text or text.startswith("."):
-        raise argparse.ArgumentTypeError(f"expected a plain name without slashes, not {text!r}")
-    return text
-
-
 def train(build_model, sources, args):
     """Train and write the run. Returns its folder.
 
@@ -171,14 +148,8 @@ def train(build_model, sources, args):
     plan = (plans.of_runs if args.inputs == "runs" else plans.of_pictures)(build_model, sources, args, training)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
     goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
-    if (target / runs.RUN).is_file() and not args.overwrite and not goes_on:
-        plans.refuse_other(plan.settings, runs.read(target).info, target)
-        print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
+    if plans.finished(plan, goes_on):
         return target
-    if not args.overwrite and not (target / runs.RUN).exists() and any(map(Path.is_file, target.glob("[!.]*"))):
-        raise CallError(
-            f"{target} holds files but no {runs.RUN}; move them away, or add --overwrite to write among them"
-        )
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}
     if pictures["validation"] is None:
         raise DataError(
@@ -353,7 +324,7 @@ def _print_plan(plan, pictures, size):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
     if several := len({row.track for part in pictures.values() for row in part.rows if len(row.labels) > 1}):
         print(f"warning: {several} tracks have several genres; only the first of each counts here")
-    _warn_of_leaks(plan)
+    plans.warn_of_leaks(plan)
     for subset, part in pictures.items():
         if missing := sorted(set(plan.settings["classes"]) - {row.labels[0] for row in part.rows}):
             print(f"warning: {subset} has no pictures of {', '.join(missing)}")
@@ -364,22 +335,6 @@ def _print_plan(plan, pictures, size):
         f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, pictures of {' and '.join(shapes)}"
         f"{of_runs}, {', '.join(filter(None, [size, plan.settings['training'].get('precision'), _device()]))}"
     )
-
-
-def _warn_of_leaks(plan):
-    """One line if the split puts apart what belongs together, by the index or by split_dataset.py --check."""
-    pairs = set()
-    for folder in plan.folders.values():
-        rows = [row for of, row in plan.rows if of == folder]
-        subset_of = {row.track: row.file.partition("/")[0] for row in rows}
-        pairs |= {pair for found in splits.straddling(rows, subset_of).values() for pair in found}
-        pairs |= {pair for pair in splits.read_near(folder.parent / splits.LEAKS) if pair[0] in subset_of}
-    if pairs:
-        first, second = min(pairs)
-        print(
-            f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and "
-            f"{second}; the scores flatter (python split_dataset.py --check says more)"
-        )
 
 
 def _print_copied(copied):
@@ -425,60 +380,6 @@ def _optimizer(args):
 
 
 def _write(plan, pictures, unfinished, write, predict, info):
-    """Evaluate on validation and, now and only now, on test; write the run; print its scores.
-
-    Args:
-        write: folder -> None, writes what is this kind of run's own.
-        predict: (subset, Pictures) -> probabilities (pieces, classes). info: what run.json holds beside what all hold.
-    """
-    beside = unfinished / "run"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    judged = {"validation": pictures["validation"], "test": plan.load("test")}
-    predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
-    scores = evaluation.write(beside, predicted, plan.settings["classes"], plan.title)
-    write(beside)
-    files.write_text(beside / runs.RUN, json.dumps(_info(plan, pictures, info), indent=2) + "\n")
-    files.replace_folder(beside, plan.target, keep_others=True)
-    shutil.rmtree(unfinished)
-    evaluation.show(scores)
+    """As `records.write`; and print the scores."""
+    evaluation.show(records.write(plan, pictures, unfinished, write, predict, info, _device()))
     print("wrote", plan.target)
-
-
-def _info(plan, pictures, info):
-    """run.json: what was asked for, on what, with what, and what it took."""
-    return (
-        plan.settings
-        | {
-            "command": shlex.join(["python", os.path.basename(sys.argv[0]), *sys.argv[1:]]),
-            "images_path": str(next(iter(plan.folders.values()))),
-            "tracks": {subset: len({row.track for row in p.rows}) for subset, p in pictures.items()},
-        }
-        | info
-        | {
-            "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
-            "machine": {
-                "system": platform.platform(),
-                "processors": os.cpu_count(),
-                "device": _device(),
-            },
-            "git_commit": _git_commit(),
-        }
-    )
-
-
-def _version(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:  # tensorflow may have come as tensorflow-cpu
-        return sys.modules[package].__version__ if package in sys.modules else None
-
-
-def _git_commit():
-    """The commit of this code, '+' behind it where files were changed since; None outside git."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-    try:
-        described = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return None
-    return described.stdout.strip() or None
