@@ -28,7 +28,7 @@ def of_pictures(core, levels, weights, pieces, multi_label=False):
         weights: for each input factors of the channels after that, [] for none.
         multi_label: whether each class has a probability of its own, or all together have one.
     """
-    several = isinstance(core.input, list)
+    several = not isinstance(core, keras.Sequential) and isinstance(core.input, list)
     names = [f"pictures_{i}" for i in range(len(core.inputs))] if several else ["pictures"]
     pictures = [keras.Input(x.shape[1:], name=name) for x, name in zip(core.inputs, names, strict=True)]
     standard = [_standardised(*each) for each in zip(pictures, levels or [None] * len(pictures), weights, strict=True)]

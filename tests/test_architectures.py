@@ -5,6 +5,7 @@ import inspect
 import json
 import subprocess
 import sys
+import types
 
 from genre import estimators, images, layers, networks, plans
 from genre.backend import keras
@@ -176,6 +177,24 @@ def test_it_overfits_16_pictures_with_structure(name):
         if accuracy > 0.95:
             break
     assert accuracy > 0.95
+
+
+@pytest.mark.parametrize("name", ON_PICTURES)
+def test_a_run_can_start_the_next_of_its_kind_layer_by_layer(name):
+    def core():
+        keras.backend.clear_session()
+        made = build(name, (12, 20, 1), 3)
+        made.name = name
+        return made
+
+    first = networks.of_pictures(core(), None, [[]], pieces=0).whole
+    there = {"script": name, "feature": "mel", "inputs": [{"image_size": "native"}]}
+    source = types.SimpleNamespace(estimator=None, model=first, info=there, folder="run")
+    second = core()
+    (copied,) = networks.init_from(second, [source]).values()
+    assert copied == [layer.name for layer in second.layers if layer.weights]
+    for a, b in zip(second.get_weights(), first.get_layer(name).get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("name", ON_RUNS)

@@ -17,7 +17,7 @@ def classifier(trainable_layers=0):
 def test_what_no_training_changes_is_set_apart_and_the_halves_are_the_whole():
     x = np.random.default_rng(0).integers(0, 256, (3, 32, 40, 1)).astype(np.uint8)
     for trainable_layers, kept in ((0, (None, 512)), (8, (None, 4, 5, 256))):
-        network = networks.of_pictures(classifier(trainable_layers), None, [], pieces=3)
+        network = networks.of_pictures(classifier(trainable_layers), None, [[]], pieces=3)
         assert network.front.output_shape == kept
         assert network.front.trainable_weights == []
         halves = keras.ops.softmax(runs.predict(network.rest, runs.predict(network.front, x)))
@@ -27,8 +27,8 @@ def test_what_no_training_changes_is_set_apart_and_the_halves_are_the_whole():
 
 def test_a_network_that_trains_from_its_first_weights_has_no_front():
     core = time_model.build_model((32, 40, 1), 3)
-    assert networks.of_pictures(core, ([1.0], [2.0]), [], pieces=3).front is None
-    assert networks.of_pictures(classifier(19), None, [], pieces=3).front is None
+    assert networks.of_pictures(core, [([1.0], [2.0])], [[]], pieces=3).front is None
+    assert networks.of_pictures(classifier(19), None, [[]], pieces=3).front is None
 
 
 def test_channels_are_standardised_and_then_weighed():
@@ -39,20 +39,20 @@ def test_channels_are_standardised_and_then_weighed():
         (None, [1, 0.5], [[12, 13]]),
         (None, [], [[12, 26]]),
     ):
-        network = networks.of_pictures(core, levels, weights, pieces=1)
+        network = networks.of_pictures(core, levels and [levels], [weights], pieces=1)
         np.testing.assert_allclose(network.rest(np.float32([[[[12, 26]]]])), expected, rtol=1e-6)
 
 
 def test_what_would_fill_the_memory_is_not_kept():
     most = networks.MOST_KEPT // 4 // 512
-    assert networks.of_pictures(classifier(), None, [], pieces=most).front is not None
-    assert networks.of_pictures(classifier(), None, [], pieces=most + 1).front is None
+    assert networks.of_pictures(classifier(), None, [[]], pieces=most).front is not None
+    assert networks.of_pictures(classifier(), None, [[]], pieces=most + 1).front is None
 
 
 def test_an_embedding_is_what_the_last_layer_decides_on():
     core = classifier()
     core.name = "vgg16_model"
-    whole = networks.of_pictures(core, ([100.0], [50.0]), [0.5], pieces=3).whole
+    whole = networks.of_pictures(core, [([100.0], [50.0])], [[0.5]], pieces=3).whole
     embedding = networks.embedding(whole, "vgg16_model")
     x = np.random.default_rng(0).integers(0, 256, (3, 32, 40, 1)).astype(np.float32)
     kernel, bias = core.layers[-1].get_weights()

@@ -1,6 +1,5 @@
 import csv
 import dataclasses
-import importlib
 import json
 import shutil
 import signal
@@ -11,11 +10,11 @@ import time
 import time_model
 from genre import epochs, index, inputs, plans, runs, training
 from genre.backend import keras
-from genre.command_line import CallError, DataError, parameters
+from genre.command_line import CallError, DataError
 
 import numpy as np
 import pytest
-from conftest import ON_PICTURES, ROOT, call, one_line_error, write_pictures
+from conftest import ROOT, call, one_line_error, write_pictures
 from PIL import Image
 
 
@@ -240,20 +239,6 @@ def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp
     assert (info["image_size"], info["input_shape"]) == ("6xnative", [6, 20, 1])
     exact = runs.read(train(tmp_path, "--epochs=1", "--image_size=24x30", "--run_name=exact")).info["inputs"][0]
     assert (exact["image_size"], exact["input_shape"]) == ("24x30", [24, 30, 1])
-
-
-def test_a_run_can_start_the_next_of_its_kind_layer_by_layer(tmp_path, capsys):
-    images_path = write_pictures(tmp_path / "images" / "mel").parent
-    args = ["--epochs=1", f"--images_path={images_path}", f"--models={tmp_path}"]
-    for name in ON_PICTURES:
-        build_model = importlib.import_module(name).build_model
-        options = [*args, *["--weights=none"] * ("weights" in parameters(build_model))]
-        source = training.train(build_model, ["mel"], training._parser(build_model, {}).parse_args(options))
-        options += [f"--init_from={source}", "--run_name=again"]
-        capsys.readouterr()
-        training.train(build_model, ["mel"], training._parser(build_model, {}).parse_args(options))
-        copied = capsys.readouterr().out.partition(" started from ")[0].splitlines()[-1].split(", ")
-        assert copied == [layer.name for layer in runs.read(source).model.get_layer(name).layers if layer.weights]
 
 
 def test_levels_are_standardised_by_the_training_pictures_channel_by_channel():
