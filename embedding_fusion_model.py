@@ -8,7 +8,7 @@ Differs: the source takes the softmax twice, once over the wrong axis, sees one 
     are shuffled, and the logits go into the loss.
 
     python embedding_fusion_model.py --features=mel+mfcc+chroma_stft+whisper_mel --epochs=30
-    python embedding_fusion_model.py --run=models/time_model/mel,models/frequency_model/mel --epochs=30
+    python embedding_fusion_model.py --run=models/residual_crnn_model/mel,models/time_model/mel --epochs=30
 """
 
 from genre.layers import Standardise

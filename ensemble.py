@@ -138,7 +138,7 @@ def vote(method, members, judged, seed):
     if not machine:
         return Vote(predicted)
     predicted["validation"] = (tracks, y, held_out)
-    return Vote(predicted, machine, f"in {folds} folds by {by}, each by a machine fitted on the others")
+    return Vote(predicted, machine, f"held out in {folds} folds by {by}")
 
 
 def _groups(members, tracks, y):
@@ -150,7 +150,7 @@ def _groups(members, tracks, y):
         known = [of_track.get(track) for track in tracks]
         if all(known) and [classes.index(row.labels[0]) for row in known] == list(y) and any(r.artist for r in known):
             return np.array([row.artist or row.track for row in known]), "artist"
-    return np.array(tracks), "track"
+    return np.array(tracks), "track; artists unknown, so it flatters"
 
 
 def show(members, judged, votes, tables):
@@ -167,7 +167,7 @@ def show(members, judged, votes, tables):
         gains = [row for row in tables[method] if row["run"] == str(best.folder)]
         print(f"{method} over {best.folder}, the best on validation:", "; ".join(map(_gain, gains)))
         if voted.scored:
-            print(f"{method} predicted validation {voted.scored}")
+            print(f"{method} on validation: {voted.scored}")
 
 
 def _accuracy(row):
@@ -209,6 +209,8 @@ def _settings(members, method, seed):
 def _fill(folder, members, settings, voted, table):
     parts = {s: ([index.Row("", t, ()) for t in tracks], y, p) for s, (tracks, y, p) in voted.predicted.items()}
     title = f"ensemble, {settings['feature']}: {settings['hyperparameters']['method']} of {len(members)} runs"
+    if voted.scored and list(parts) == ["validation"]:  # of which the picture is
+        title += f"\n{voted.scored}"
     results = evaluation.write(folder, parts, settings["classes"], title)
     results = {subset: {k: v for k, v in of.items() if "piece" not in k} for subset, of in results.items()}
     info = {
