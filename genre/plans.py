@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import evaluation, files, images, index, inputs, runs
-from genre.command_line import CallError, DataError, parameters
+from genre import evaluation, files, images, index, inputs, runs, splits
+from genre.command_line import CallError, DataError, natural, parameters, plain_name
 
 
 class Source(NamedTuple):
@@ -74,6 +74,24 @@ class Plan:
         parts = [source.load(subset, self.settings["classes"], self.multi_label) for source in self.sources]
         aligned = inputs.align({str(number): part for number, part in enumerate(parts)})
         return aligned and aligned._replace(x=inputs.alone(aligned.x))
+
+
+def add_data_options(parser):
+    """--data, --images_path and --fold. Returns their group, for what else names the data."""
+    group = parser.add_argument_group("data")
+    group.add_argument("--data", default="data", help="folder that holds images/")
+    group.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
+    text = "train on fold K of split_dataset.py --folds, into the run's folder foldK/"
+    group.add_argument("--fold", type=natural, metavar="K", help=text)
+    return group
+
+
+def add_run_options(parser):
+    """--models and --run_name. Returns their group, for what else is said of the run."""
+    group = parser.add_argument_group("run")
+    group.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
+    group.add_argument("--run_name", type=plain_name, default="", help="puts the run one level deeper, for variants")
+    return group
 
 
 def of_pictures(build_model, features, args, training):
@@ -250,6 +268,22 @@ def _channel_weights(of_features, shapes):
 def _reduced(shape, largest):
     """The size of pictures that are kept as they are up to the `largest` size."""
     return tuple(most if most and side > most else None for side, most in zip(shape[:2], largest, strict=True))
+
+
+def warn_of_leaks(plan):
+    """One line if the split puts apart what belongs together, by the index or by split_dataset.py --check."""
+    pairs = set()
+    for folder in plan.folders.values():
+        rows = [row for of, row in plan.rows if of == folder]
+        subset_of = {row.track: row.file.partition("/")[0] for row in rows}
+        pairs |= {pair for found in splits.straddling(rows, subset_of).values() for pair in found}
+        pairs |= {pair for pair in splits.read_near(folder.parent / splits.LEAKS) if pair[0] in subset_of}
+    if pairs:
+        first, second = min(pairs)
+        print(
+            f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and "
+            f"{second}; the scores flatter (python split_dataset.py --check says more)"
+        )
 
 
 def finished(settings, target):

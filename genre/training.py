@@ -22,9 +22,8 @@ from genre import (
     networks,
     plans,
     plots,
-    provenance,
+    records,
     runs,
-    splits,
 )
 from genre.backend import keras, tf
 from genre.command_line import (
@@ -38,7 +37,6 @@ from genre.command_line import (
     natural_float,
     one_of,
     parameters,
-    plain_name,
     positive,
     positive_float,
     run,
@@ -131,11 +129,7 @@ def _parser(build_model, defaults):
     own = parser.add_argument_group("this architecture")
     for name, (default, text) in parameters(build_model).items():
         add_option(own, name, default, text)
-    data = parser.add_argument_group("data")
-    data.add_argument("--data", default="data", help="folder that holds images/")
-    data.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
-    text = "train on fold K of split_dataset.py --folds, into the run's folder foldK/"
-    data.add_argument("--fold", type=natural, metavar="K", help=text)
+    data = plans.add_data_options(parser)
     text = "each label of a track counts, with a probability of its own: tags"
     data.add_argument("--multi_label", action="store_true", help=text)
     data.add_argument("--tags", type=_names, default=(), metavar="A,B", help="of --multi_label: only these")
@@ -152,9 +146,7 @@ def _parser(build_model, defaults):
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling, dropout and folds")
     text = "train N times, with --seed and the seeds after it, each run kept, and say the mean"
     parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
-    out = parser.add_argument_group("run")
-    out.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
-    out.add_argument("--run_name", type=plain_name, default="", help="puts the run one level deeper, for variants")
+    out = plans.add_run_options(parser)
     again = out.add_mutually_exclusive_group()
     if not kind["estimator"]:
         again.add_argument("--resume", action="store_true", help="continue a training that was killed")
@@ -432,7 +424,7 @@ def _print_plan(plan, pictures, size):
         if index.read_recipe(made) not in (None, index.read_recipe(folder)):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
     _warn_of_labels(plan, pictures)
-    _warn_of_leaks(plan)
+    plans.warn_of_leaks(plan)
     counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in pictures.items())
     shapes = dict.fromkeys(" x ".join(map(str, source.shape)) for source in plan.sources)
     of_runs = "".join(f", embeddings of {base.folder}" for base in plan.bases)
@@ -455,22 +447,6 @@ def _warn_of_labels(plan, pictures):
             print(f"warning: {subset} has no pictures of {', '.join(missing)}")
         if plan.multi_label and not plan.args.tags and (unknown := sorted(labels - classes)):
             print(f"warning: {subset} has {', '.join(unknown)}, which train lacks; left out")
-
-
-def _warn_of_leaks(plan):
-    """One line if the split puts apart what belongs together, by the index or by split_dataset.py --check."""
-    pairs = set()
-    for folder in plan.folders.values():
-        rows = [row for of, row in plan.rows if of == folder]
-        subset_of = {row.track: row.file.partition("/")[0] for row in rows}
-        pairs |= {pair for found in splits.straddling(rows, subset_of).values() for pair in found}
-        pairs |= {pair for pair in splits.read_near(folder.parent / splits.LEAKS) if pair[0] in subset_of}
-    if pairs:
-        first, second = min(pairs)
-        print(
-            f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and "
-            f"{second}; the scores flatter (python split_dataset.py --check says more)"
-        )
 
 
 def _print_copied(copied):
@@ -521,37 +497,8 @@ def _optimizer(args):
 
 
 def _write(plan, pictures, unfinished, write, predict, info):
-    """Evaluate on validation and, now and only now, on test; write the run; print its scores. Returns them.
-
-    Args:
-        write: folder -> None, writes what is this kind of run's own.
-        predict: (subset, Pictures) -> probabilities (pieces, classes). info: what run.json holds beside what all hold.
-    """
-    beside = unfinished / "run"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    judged = {"validation": pictures["validation"], "test": plan.load("test")}
-    predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
-    judge = multi_label if plan.multi_label else evaluation
-    scores = judge.write(beside, predicted, plan.settings["classes"], plan.title)
-    write(beside)
-    files.write_text(beside / runs.RUN, json.dumps(_info(plan, pictures, info), indent=2) + "\n")
-    files.replace_folder(beside, plan.target, keep_others=True)
-    shutil.rmtree(unfinished)
-    judge.show(scores)
+    """As `records.write`; and print the scores. Returns them."""
+    scores = records.write(plan, pictures, unfinished, write, predict, info, _device())
+    (multi_label if plan.multi_label else evaluation).show(scores)
     print("wrote", plan.target)
     return scores
-
-
-def _info(plan, pictures, info):
-    """run.json: what was asked for, on what, with what, and what it took."""
-    return (
-        plan.settings
-        | {
-            "command": provenance.command(),
-            "images_path": str(next(iter(plan.folders.values()))),
-            "tracks": {subset: len({row.track for row in p.rows}) for subset, p in pictures.items()},
-        }
-        | info
-        | provenance.made_with(_device())
-    )

@@ -1,0 +1,45 @@
+"""The end of every training: what it learned is judged, and its run is written, whole or not at all."""
+
+import json
+import shutil
+
+from genre import evaluation, files, multi_label, provenance, runs
+
+
+def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
+    """Evaluate on validation and, now and only now, on test; write the run.
+
+    Args:
+        unfinished: a folder beside the run, removed at the end. write_own: folder -> None, writes the model itself.
+        predict: (subset, Pictures) -> probabilities (pieces, classes). info: what run.json holds beside what all hold.
+        device: that it was trained on, in words.
+
+    Returns:
+        {subset: its scores}
+    """
+    beside = unfinished / "run"
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    judged = {"validation": pictures["validation"], "test": plan.load("test")}
+    predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
+    judge = multi_label if plan.multi_label else evaluation
+    scores = judge.write(beside, predicted, plan.settings["classes"], plan.title)
+    write_own(beside)
+    files.write_text(beside / runs.RUN, json.dumps(_info(plan, pictures, info, device), indent=2) + "\n")
+    files.replace_folder(beside, plan.target, keep_others=True)
+    shutil.rmtree(unfinished)
+    return scores
+
+
+def _info(plan, pictures, info, device):
+    """run.json: what was asked for, on what, with what, and what it took."""
+    return (
+        plan.settings
+        | {
+            "command": provenance.command(),
+            "images_path": str(next(iter(plan.folders.values()))),
+            "tracks": {subset: len({row.track for row in p.rows}) for subset, p in pictures.items()},
+        }
+        | info
+        | provenance.made_with(device)
+    )
