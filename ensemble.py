@@ -51,7 +51,7 @@ def main():
     judged = align(members)
     settings = {method: _settings(members, method, args.seed) for method in methods}
     targets = {m: Path(args.models, s["script"], s["feature"], m, args.run_name) for m, s in settings.items()}
-    finished = [m for m in methods if not args.overwrite and plans.is_run_of(settings[m], targets[m])]
+    finished = [m for m in methods if not args.overwrite and plans.finished(settings[m], targets[m])]
     votes = {method: vote(method, members, judged, args.seed) for method in methods}
     tables = {method: voted.table(method, members, judged) for method, voted in votes.items()}
     show(members, judged, votes, tables)

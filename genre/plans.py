@@ -86,15 +86,11 @@ def add_data_options(parser):
     return group
 
 
-def add_run_options(parser, resume):
-    """--models, --run_name, --overwrite and, where a training can be resumed, --resume. Returns their group."""
+def add_run_options(parser):
+    """--models and --run_name. Returns their group, for what else is said of the run."""
     group = parser.add_argument_group("run")
     group.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
     group.add_argument("--run_name", type=plain_name, default="", help="puts the run one level deeper, for variants")
-    again = group.add_mutually_exclusive_group()
-    if resume:
-        again.add_argument("--resume", action="store_true", help="continue a training that was killed")
-    again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     return group
 
 
@@ -290,22 +286,7 @@ def warn_of_leaks(plan):
         )
 
 
-def finished(plan, goes_on=False):
-    """Whether the run is there already, with these very settings, and is not to be trained anew.
-
-    Args:
-        goes_on: an unfinished training will be resumed.
-
-    Raises:
-        CallError: the folder holds a run of other settings, or files of something else.
-    """
-    if plan.args.overwrite or goes_on or not is_run_of(plan.settings, plan.target):
-        return False
-    print(f"{plan.target} is finished already, with these very settings; --overwrite trains it anew")
-    return True
-
-
-def is_run_of(settings, target):
+def finished(settings, target):
     """Whether `target` is a finished run of these very settings.
 
     Raises:

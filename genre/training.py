@@ -145,12 +145,15 @@ def _parser(build_model, defaults):
     parser.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling, dropout and folds")
     text = "train N times, with --seed and the seeds after it, each run kept, and say the mean"
     parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
-    out = plans.add_run_options(parser, resume=not kind["estimator"])
+    out = plans.add_run_options(parser)
+    again = out.add_mutually_exclusive_group()
     if not kind["estimator"]:
+        again.add_argument("--resume", action="store_true", help="continue a training that was killed")
         text = "keep the weights of every Nth epoch, too, in the run's checkpoints/"
         out.add_argument("--checkpoint_every", type=natural, default=0, metavar="N", help=text)
         text = f"{' or '.join(logs.KINDS)}: write every epoch to it, too, while it trains"
         out.add_argument("--log", type=one_of(logs.KINDS), help=text)
+    again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
     settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator", "branches")}
     settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
@@ -229,7 +232,8 @@ def train(build_model, sources, args):
     plan = _plan(build_model, sources, args, training)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
     goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
-    if plans.finished(plan, goes_on):
+    if not args.overwrite and not goes_on and plans.finished(plan.settings, target):
+        print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}
     if pictures["validation"] is None:
