@@ -1,6 +1,6 @@
 """Every epoch of a training, on its way, for TensorBoard or Weights & Biases."""
 
-import contextlib
+import importlib
 import shutil
 from pathlib import Path
 
@@ -8,7 +8,14 @@ from genre.backend import keras
 from genre.command_line import CallError, first_line
 
 KINDS = ("tensorboard", "wandb")
-INSTALL = "pip install -r requirements-optional.txt"
+
+
+def check(kind):
+    """Raises: CallError: the package that --log needs is not there."""
+    try:
+        importlib.import_module(kind)
+    except ImportError:
+        raise CallError(f"--log={kind} needs the package {kind}: pip install -r requirements-optional.txt") from None
 
 
 class Log:
@@ -18,7 +25,7 @@ class Log:
         plan: plans.Plan. TensorBoard reads <models>/tensorboard, in folders like those of the runs.
 
     Raises:
-        CallError: the package is not there, or its service does not let us in.
+        CallError: the service does not let us in.
     """
 
     def __init__(self, plan):
@@ -43,12 +50,10 @@ class Log:
 
 
 def _wandb_run(name, plan):
-    with contextlib.suppress(ImportError):
-        import wandb
+    import wandb
 
-        try:
-            return wandb.init(project="genre", name=name.as_posix(), dir=plan.args.models, config=plan.settings)
-        except (wandb.errors.UsageError, wandb.errors.CommError) as error:
-            reason = first_line(error)
-            raise CallError(f"--log=wandb: {reason}; log in with: wandb login, or set WANDB_MODE=offline") from None
-    raise CallError(f"--log=wandb needs the package wandb: {INSTALL}")
+    try:
+        return wandb.init(project="genre", name=name.as_posix(), dir=plan.args.models, config=plan.settings)
+    except (wandb.errors.UsageError, wandb.errors.CommError) as error:
+        reason = first_line(error)
+        raise CallError(f"--log=wandb: {reason}; log in with: wandb login, or set WANDB_MODE=offline") from None

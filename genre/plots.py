@@ -107,8 +107,9 @@ def tags(of_tags, title, path):
     axes.set_yticks(rows, [f"{_short(tag)} ({tracks})" for _, _, tracks, tag in shown], parse_math=False)
     axes.set(xlabel="area under the curve", ylabel="tag (tracks)", xlim=(0, 1.08))
     axes.grid(axis="x", alpha=0.3)
+    axes.margins(y=0.02)
     figure.legend(loc="outside lower center", ncols=3, fontsize=8)
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(title, parse_math=False, fontsize=10)
     _save(figure, path)
 
 

@@ -227,6 +227,8 @@ def train(build_model, sources, args):
     training = {} if args.estimator else {name: getattr(args, name) for name in TRAINING}
     if training:
         _optimizer(args)  # a wrong name is known before any picture is read
+        if args.log:
+            logs.check(args.log)
         training["precision"] = _precision(args.precision)
         training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
     plan = _plan(build_model, sources, args, training)

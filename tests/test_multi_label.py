@@ -5,7 +5,7 @@ import importlib
 import json
 
 import frequency_model
-from genre import index, inputs, losses, multi_label, plots, runs, training
+from genre import index, inputs, losses, multi_label, runs, training
 from genre.backend import keras, tf
 from genre.command_line import CallError
 
@@ -162,9 +162,3 @@ def test_songs_get_every_tag_that_is_likely(split_data, tmp_path):
     with open(out, newline="") as file:
         for row in csv.DictReader(file):
             assert row["prediction"] == "|".join(t for t in ("high", "low", "noise") if float(row[t]) >= 0.5)
-
-
-def test_no_label_of_the_picture_of_tags_overlaps_another(tmp_path):
-    of_tags = {f"tag {i}": {"roc_auc": 0.5 + i / 200, "pr_auc": i / 90, "tracks": 1000 * i} for i in range(1, 88)}
-    plots.tags(of_tags, "a_model, mel, validation\nmacro ROC-AUC 0.700", tmp_path / "tags.png")
-    assert (tmp_path / "tags.png").stat().st_size > 0

@@ -1,6 +1,6 @@
 import itertools
 
-from genre import plots
+from genre import multi_label, plots
 
 import numpy as np
 import pytest
@@ -53,3 +53,17 @@ def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, 
     assert [text.get_text() for text in loss.get_legend().texts] == ["training", "validation", "kept: epoch 2"]
     assert loss.lines[1].get_ydata().tolist() == [2.0, 1.0, pytest.approx(2 / 3)]
     assert Image.open(tmp_path / "a.png").size == (1500, 600)
+
+
+@pytest.mark.parametrize("count", [1, 87])
+def test_no_label_of_the_picture_of_tags_overlaps_another(tmp_path, figures, count):
+    of_tags = {f"{LONG[i % 6]} ${i}$": {"roc_auc": 1 - i / 200, "pr_auc": 1.0, "tracks": 11479} for i in range(count)}
+    of_tags["nobody's"] = {"roc_auc": None, "pr_auc": None, "tracks": 0}
+    scores = {"roc_auc": 0.7, "pr_auc": 0.3, "interval": (0.6, 0.8), "chance_pr_auc": 0.1, "tracks": 11479}
+    plots.tags(of_tags, f"a_model, mel, validation\n{multi_label.summary(scores)}", tmp_path / "tags.png")
+    axes, title = figures[0].axes[0], figures[0]._suptitle.get_window_extent()
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert len(boxes) == count
+    assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+    for box in [*boxes, title, *(text.get_window_extent() for text in axes.texts)]:
+        assert figures[0].bbox.x0 <= box.x0 < box.x1 <= figures[0].bbox.x1

@@ -241,6 +241,39 @@ def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp
     assert (exact["image_size"], exact["input_shape"]) == ("24x30", [24, 30, 1])
 
 
+def test_repeats_keep_each_seeds_run_and_say_the_mean(tmp_path, monkeypatch, capsys):
+    arguments(tmp_path)
+    command = [f"--images_path={tmp_path / 'images'}", f"--models={tmp_path}", "--filter_frames=4", "--epochs=2"]
+    monkeypatch.setattr("sys.argv", ["time_model.py", *command, "--repeats=3", "--seed=5"])
+    with pytest.raises(SystemExit) as done:
+        training.main(time_model.build_model)
+    assert not done.value.code
+    group = tmp_path / "time_model" / "mel"
+    assert sorted(path.name for path in group.iterdir()) == ["seed5", "seed6", "seed7", "summary.csv"]
+    found = [runs.read(group / f"seed{seed}") for seed in (5, 6, 7)]
+    assert [run.info["seed"] for run in found] == [5, 6, 7]
+    assert any((a != b).any() for a, b in zip(found[0].model.get_weights(), found[1].model.get_weights(), strict=True))
+    accuracies = [json.loads((run.folder / "metrics.json").read_text())["test"]["accuracy"] for run in found]
+    with open(group / "summary.csv", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["subset"] == "test"]
+    assert [row["seed"] for row in rows] == ["seed5", "seed6", "seed7", "mean", "standard deviation"]
+    expected = [*accuracies, np.mean(accuracies), np.std(accuracies, ddof=1)]
+    assert [float(row["accuracy"]) for row in rows] == pytest.approx(expected, abs=1e-6)
+    assert "test, mean +- standard deviation of 3 seeds: accuracy" in capsys.readouterr().out
+    train(tmp_path, f"--models={tmp_path}", "--epochs=1")  # a run of its own fits beside the summary
+
+
+def test_weights_are_kept_on_the_way_and_after_a_kill(tmp_path, killed_after_2_epochs):
+    run = runs.read(train(tmp_path, "--epochs=5", "--resume", "--checkpoint_every=2"))
+    kept = sorted(path.name for path in (run.folder / "checkpoints").iterdir())
+    assert kept == ["epoch-00004.weights.h5"]  # epoch 2 was before the option
+    before = run.model.get_weights()
+    run.model.load_weights(run.folder / "checkpoints" / kept[0])
+    assert any((a != b).any() for a, b in zip(before, run.model.get_weights(), strict=True))
+    whole = runs.read(train(tmp_path, "--epochs=4", "--run_name=four", "--patience=9", "--checkpoint_every=1"))
+    assert len(list((whole.folder / "checkpoints").iterdir())) == 4
+
+
 def test_levels_are_standardised_by_the_training_pictures_channel_by_channel():
     x = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3)).astype(np.uint8)
     x[..., 1] = 9
