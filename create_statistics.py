@@ -2,15 +2,17 @@
 
     python create_statistics.py
     python create_statistics.py --audio_files_path=my_music --statistics_path=data/statistics
+    python create_statistics.py --table=data/fma_metadata/features.csv --dataset=fma_small
 
-A file that cannot be used is skipped and named at the end. Run again after adding songs: finished rows are kept.
+A file that cannot be used is skipped and named at the end. Run again after adding songs: finished rows are kept. With
+--table the rows of the data set's tracks are taken from a table of FMA's form, and FMA's audio is not needed.
 """
 
 import time
 from pathlib import Path
 
 from genre import datasets, files, index, skipped, statistics, workers
-from genre.command_line import BAD_DATA, DataError, Parser, run
+from genre.command_line import BAD_DATA, CallError, DataError, Parser, run
 
 import numpy as np
 
@@ -19,22 +21,29 @@ def main():
     args = _parser().parse_args()
     workers.check_options(args)
     target = Path(args.statistics_path or Path(args.data, "statistics"))
-    tracks, audio_path, left_out = datasets.chosen(args)
+    if args.table and not Path(args.table).is_file():
+        fetch = "bash download_fma.sh (Windows: download_fma.ps1)"
+        raise CallError(f"no table {args.table}; FMA's own comes with {fetch}")
+    tracks, audio_path, left_out = datasets.chosen(args, audio=not args.table)
+    started = time.monotonic()
+    taken = statistics.of_table(args.table, tracks) if args.table else None
     with files.alone_in(target):
-        known = _prepare(target, tracks, args.overwrite)
+        known = _prepare(target, tracks, Path(args.table).name if args.table else statistics.AUDIO, args.overwrite)
         for line in left_out:
             print("left out:", line)
-        started = time.monotonic()
-        made, computed, unused = _make_all(tracks, known, target, args)
+        if taken:
+            (made, unused), how = taken, f"all of them from {args.table}"
+            _save(target, made)
+        else:
+            made, computed, unused = _make_all(tracks, known, target, args)
+            how = f"{computed} of them computed now"
         genres = len({row.labels[0] for row, _ in made.values()})
-        print(
-            f"statistics: {len(made)} tracks in {genres} genres, {computed} of them computed now, "
-            f"{time.monotonic() - started:.0f} s"
-        )
+        print(f"statistics: {len(made)} tracks in {genres} genres, {how}, {time.monotonic() - started:.0f} s")
         skipped.write(target, unused)
     skipped.show(unused, len(tracks), target)
     if not made:
-        raise DataError(f"not one of {len(tracks)} files in {audio_path} gave a row; the reasons stand above")
+        found = f"tracks is in {args.table}" if taken else f"files in {audio_path} gave a row"
+        raise DataError(f"not one of {len(tracks)} {found}; the reasons stand above")
     print("wrote", ", ".join(str(target / name) for name in (statistics.TABLE, index.INDEX)))
     return BAD_DATA if args.strict and unused else None
 
@@ -42,6 +51,7 @@ def main():
 def _parser():
     parser = Parser(__doc__)
     datasets.add_options(parser)
+    parser.add_argument("--table", metavar="FILE", help="take the rows from this table of FMA's form; compute nothing")
     parser.add_argument("--statistics_path", metavar="FOLDER", help="where it goes, if not <data>/statistics")
     workers.add_options(parser)
     parser.add_argument("--overwrite", action="store_true", help="compute everything anew")
@@ -49,10 +59,13 @@ def _parser():
     return parser
 
 
-def _prepare(target, tracks, overwrite):
+def _prepare(target, tracks, origin, overwrite):
     """Check the folder, and drop the rows of songs that are gone. Returns {track: (row, values)} of the others."""
     try:
         known = _read(target)
+        there = (statistics.read_recipe(target) or {"origin": statistics.AUDIO})["origin"]
+        if known and there != origin:
+            raise DataError(f"{target} was made from {there}, not from {origin}")
     except DataError as error:
         if not overwrite:
             raise DataError(f"{error}; give another --statistics_path, or --overwrite to make it anew") from None
@@ -65,6 +78,7 @@ def _prepare(target, tracks, overwrite):
     if gone and not overwrite:
         print(f"{target}: removed the rows of {len(gone)} tracks that are no longer there, such as {min(gone)}")
     kept = {} if overwrite else {track: pair for track, pair in known.items() if track not in gone}
+    statistics.write_recipe(target, origin)
     _save(target, kept)
     return kept
 

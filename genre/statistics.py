@@ -8,15 +8,18 @@ Differs: FMA took frequencies as if all audio had 22050 Hz: at 44.1 kHz its cent
 """
 
 import csv
+import hashlib
 import itertools
+import json
 import warnings
+from pathlib import Path
 
 from genre import audio
 from genre.command_line import DataError
 from genre.constant_q import FRAMES_AT_ONCE
 from genre.features import C1, Sound, one_thread
-from genre.files import write_csv
-from genre.index import Row
+from genre.files import write_csv, write_text
+from genre.index import RECIPE, Row
 
 import numpy as np
 import soxr
@@ -41,6 +44,7 @@ COLUMNS = sorted(
     (name, what, f"{i + 1:02d}") for name, rows in SERIES.items() for i in range(rows) for what in STATISTICS
 )
 TABLE = "features.csv"
+AUDIO = "audio"  # the origin of what is computed here; that of numbers from elsewhere is the name of their table
 
 N_FFT, HOP = 2048, 512  # samples
 LOWEST_SR, HIGHEST_SR = 22050, 48000  # Hz; below, the highest bands are above half the rate; above, mel bands are empty
@@ -69,6 +73,39 @@ def of_track(track, known=None):
         return None, None, audio.reason(error)
     about = {"artist": track.artist, "album": track.album, "subset": track.subset, "audio_hash": audio_hash}
     return Row(track.id, track.id, track.labels, seconds=round(seconds, 3), **about), values, None
+
+
+def of_table(path, tracks):
+    """The statistics of tracks from somebody else's table, such as FMA's own; no audio is needed.
+
+    Args:
+        tracks: each is looked for by its id, its name if no other has it, and its number where it is one: 000002 as 2.
+
+    Returns:
+        {track: (row, float32 (518,))} of those that have all numbers; [(track, why it has not)].
+        As hash of the audio a row gets one of its numbers: the same audio has the same.
+    """
+    names = {}
+    for track in tracks:
+        for name in {track.id, track.name, str(int(track.name)) if track.name.isdecimal() else track.name}:
+            names.setdefault(name, []).append(track)
+    found, unused = {}, []
+    for name, numbers in zip(*read(path, names), strict=True):
+        if len(names[name]) > 1:
+            raise DataError(f"{path} names a row {name}; that may be {' or '.join(t.id for t in names[name][:2])}")
+        track = names[name][0]
+        if track.id in found:
+            raise DataError(f"{path} has two rows of {track.id}")
+        digest = hashlib.sha256(numbers.tobytes()).hexdigest()
+        about = {"artist": track.artist, "album": track.album, "subset": track.subset, "audio_hash": digest}
+        found[track.id] = Row(track.id, track.id, track.labels, **about), numbers
+    for track in tracks:
+        if track.id not in found:
+            unused.append((track, f"not in {path}"))
+        elif len(lacking := np.flatnonzero(~np.isfinite(found[track.id][1]))):
+            unused.append((track, f"lacks {len(lacking)} numbers, such as {' '.join(COLUMNS[lacking[0]])}"))
+            del found[track.id]
+    return found, unused
 
 
 def of_file(path):
@@ -191,8 +228,11 @@ def write(path, tracks, values):
     write_csv(path, [*header, ["track_id"] + [""] * len(COLUMNS), *rows])
 
 
-def read(path):
+def read(path, only=None):
     """A table that `write` wrote, or FMA's own.
+
+    Args:
+        only: the names of the rows to read, where not all are.
 
     Returns:
         names of the rows, list of str; float32 (rows, 518) in the order of COLUMNS, NaN where a cell is empty
@@ -205,8 +245,9 @@ def read(path):
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             reader = csv.reader(file)
             order = _order(path, [next(reader, [])[1:] for _ in LEVELS])
-            for row in reader:
-                if row and (any(row[1:]) or values):  # the line after the column names is empty but for its own name
+            for number, row in enumerate(reader):
+                first = number == 0 and not any(row[1:])  # the line after the column names has but a name of its own
+                if row and not first and (only is None or row[0] in only):
                     tracks.append(row[0])
                     values.append(_numbers(row[1:], f"line {reader.line_num} of {path}"))
     except FileNotFoundError:
@@ -214,6 +255,27 @@ def read(path):
     except csv.Error as error:
         raise DataError(f"{path} is no table of statistics ({error})") from None
     return tracks, np.array(values, np.float32).reshape(-1, len(COLUMNS))[:, order]
+
+
+def write_recipe(folder, origin):
+    """Write recipe.json: what the statistics of a folder were made from. Args: origin: AUDIO, or a table's name."""
+    write_text(Path(folder) / RECIPE, json.dumps({"feature": "statistics", "origin": origin}, indent=2) + "\n")
+
+
+def read_recipe(folder):
+    """{"feature": "statistics", "origin": AUDIO, or a table's name} of a folder, or None where there is none.
+
+    Raises:
+        DataError: the file is damaged or of something else.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        recipe = json.loads(path.read_text(encoding="utf-8"))
+        return {"feature": {"statistics": "statistics"}[recipe["feature"]], "origin": str(recipe["origin"])}
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError):
+        raise DataError(f"{path} is damaged; make the statistics again with --overwrite") from None
 
 
 def _order(path, header):

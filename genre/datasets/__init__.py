@@ -1,6 +1,7 @@
 """Data sets: one module each. Its `FOLDERS` names its sets and where they lie; its `tracks(root, name)` lists them.
 
-A new data set is a new file here: nothing else names them.
+A new data set is a new file here: nothing else names them. One whose metadata name its tracks may also have
+`catalogue(root, name)`, which lists them all, whether their audio is there or not.
 """
 
 import dataclasses
@@ -37,12 +38,13 @@ def modules():
     return found
 
 
-def listed(name, root, data, absolute=False):
+def listed(name, root, data, absolute=False, audio=True):
     """A data set as --dataset names it.
 
     Args:
         name: of a data set, or of a CSV file that lists one. root: its folder, or None for its own below `data`.
         absolute: whether paths must hold in another folder than this, too.
+        audio: whether it is needed; tracks that only the metadata know are listed, too, if it is not.
 
     Returns:
         tracks, sorted; the folder they lie in; sentences on what in it is left out.
@@ -54,6 +56,8 @@ def listed(name, root, data, absolute=False):
     if name in known:
         root = Path(root or Path(data, known[name].FOLDERS[name]))
         root = root.absolute() if absolute else root
+        if not audio and hasattr(known[name], "catalogue"):
+            return known[name].catalogue(root, name), root, []
         tracks = known[name].tracks(root, name)
         return tracks, root, known[name].left_out(root, tracks)
     if name.lower().endswith(".csv"):
@@ -65,9 +69,9 @@ def listed(name, root, data, absolute=False):
     raise CallError(f"no data set {name!r}; there are {', '.join(known)}, or a CSV file that lists one")
 
 
-def chosen(args):
+def chosen(args, audio=True):
     """As `listed`, of the options that `add_options` adds; paths are absolute where other machines take part."""
-    return listed(args.dataset, args.audio_files_path, args.data, absolute=bool(args.scheduler))
+    return listed(args.dataset, args.audio_files_path, args.data, bool(args.scheduler), audio)
 
 
 def add_options(parser):

@@ -22,23 +22,38 @@ def tracks(root, name):
     Raises:
         CallError: the clips or the metadata are not there. DataError: the metadata is damaged.
     """
-    path = root.parent / "fma_metadata" / "tracks.csv"
-    for needed in (root, path):
-        if not needed.exists():
-            raise CallError(f"no {name} at {needed}; fetch it with: {FETCH}")
+    _need(root, name)
+    found = [track for track in catalogue(root, name) if track.path.is_file()]
+    if not found:
+        where = _metadata_path(root)
+        raise DataError(f"{root} holds none of the clips that {where} puts into {name}; fetch them with: {FETCH}")
+    return found
+
+
+def catalogue(root, name):
+    """As `tracks`, but also what has no clip there: the metadata are enough."""
+    path = _metadata_path(root)
+    _need(path, name)
     sets = ("small",) if name == "fma_small" else ("small", "medium")
     found = []
     for number, cells in _metadata(path):
-        clip = root / f"{number:06d}"[:3] / f"{number:06d}.mp3"
-        if cells["set", "subset"] not in sets or not cells["track", "genre_top"] or not clip.is_file():
+        if cells["set", "subset"] not in sets or not cells["track", "genre_top"]:
             continue
+        clip = root / f"{number:06d}"[:3] / f"{number:06d}.mp3"
         label = cells["track", "genre_top"].replace(" / ", "-").replace("/", "-")  # Old-Time / Historic
         artist, album, subset = (cells[column] for column in (("artist", "id"), ("album", "id"), ("set", "split")))
         fault = f"{SHORT[number]} s of audio in the archive itself" if number in SHORT else ""
         found.append(Track(clip, clip.stem, (label,), artist, album, SUBSET_NAMES.get(subset, ""), fault))
-    if not found:
-        raise DataError(f"{root} holds none of the clips that {path} puts into {name}; fetch them with: {FETCH}")
     return sorted(found, key=lambda track: track.id)
+
+
+def _metadata_path(root):
+    return root.parent / "fma_metadata" / "tracks.csv"
+
+
+def _need(path, name):
+    if not path.exists():
+        raise CallError(f"no {name} at {path}; fetch it with: {FETCH}")
 
 
 def left_out(root, found):
