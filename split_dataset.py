@@ -1,4 +1,4 @@
-"""Share spectrogram folders out into train, validation and test, the same way for every feature.
+"""Share pictures and statistics out into train, validation and test, the same way for every feature.
 
     python split_dataset.py
     python split_dataset.py --fractions=0.8,0.1,0.1 --seed=1
@@ -8,7 +8,8 @@
 
 By the data set's official list where it has one; else all tracks of an artist stay together, as do byte-identical audio
 and what audit_dataset.py found to be nearly identical; always all pictures of a track. Shifted and stretched variants
-are trained on, not tested on. Pictures are linked, not copied, where the file system can.
+are trained on, not tested on. Pictures are linked, not copied, where the file system can. A table of statistics, by
+create_statistics.py, becomes one for each genre of each subset.
 """
 
 import collections
@@ -17,7 +18,7 @@ import os
 import shutil
 from pathlib import Path
 
-from genre import files, images, index, inputs, splits
+from genre import files, images, index, inputs, splits, statistics, tables
 from genre.command_line import BAD_DATA, CallError, DataError, Parser, natural, positive, run
 from genre.index import SUBSETS
 
@@ -39,26 +40,29 @@ def main():
         return _check(images_path, near, near_path, args.strict)
     if images_path.resolve() == dataset_path.resolve():
         raise CallError(f"--images_path and --dataset_path are both {images_path}; the split needs a folder of its own")
-    rows_of = {f: index.read(f) for f in index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)}
-    for folder in [folder for folder, rows in rows_of.items() if not rows and any(rows_of.values())]:
-        print(f"left out: {folder} has no pictures")
-        del rows_of[folder]
+    folders = _folders(args, dataset_path)
+    rows_of = {feature: index.read(folder) for feature, folder in folders.items()}
+    for feature in [feature for feature, rows in rows_of.items() if not rows and any(rows_of.values())]:
+        print(f"left out: {folders[feature]} has no {'rows' if feature == tables.FEATURE else 'pictures'}")
+        del rows_of[feature]
     rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
     subsets = _subsets(rows, fractions, near, args)
     for name, subset_of in subsets.items():
         _print_counts(rows, subset_of, name)
     _warn_of_missing(rows_of)
     files.recover_folder(images_path)
-    _refuse_foreign(images_path, {folder.name for folder in rows_of})
-    _build(rows_of, subsets, images_path, args.npz)
-    print("wrote", ", ".join(str(images_path / name / folder.name) for name in subsets for folder in rows_of))
+    _refuse_foreign(images_path, set(rows_of))
+    _build(folders, rows_of, subsets, images_path, args.npz)
+    print("wrote", ", ".join(str(images_path / name / feature) for name in subsets for feature in rows_of))
     return None
 
 
 def _parser():
     parser = Parser(__doc__)
-    parser.add_argument("--data", default="data", help="folder that holds dataset/ and images/")
+    parser.add_argument("--data", default="data", help="folder that holds dataset/, statistics/ and images/")
     parser.add_argument("--dataset_path", metavar="FOLDER", help="folder of <feature>/<genre>/, if not <data>/dataset")
+    text = "folder of features.csv (default: <data>/statistics, if there and no --dataset_path is given)"
+    parser.add_argument("--statistics_path", metavar="FOLDER", help=text)
     parser.add_argument("--images_path", metavar="FOLDER", help="where <feature>/train/ goes, if not <data>/images")
     own = parser.add_mutually_exclusive_group()
     text = f"shares of train, validation and test, even where there is an official list (default: {FRACTIONS})"
@@ -72,6 +76,24 @@ def _parser():
     parser.add_argument("--strict", action="store_true", help="exit with 1 if --check finds anything")
     parser.add_argument("--seed", type=natural, default=0, help="another seed is another split")
     return parser
+
+
+def _folders(args, dataset_path):
+    """{feature: folder} of all that is to be split: pictures, a table of statistics, or both.
+
+    Raises:
+        CallError: there is neither. DataError: the table was not made by create_statistics.py.
+    """
+    table, found = Path(args.statistics_path or Path(args.data, "statistics")), {}
+    if args.statistics_path or (not args.dataset_path and (table / statistics.TABLE).is_file()):
+        for needed in (statistics.TABLE, index.INDEX, index.RECIPE):
+            if not (table / needed).is_file():
+                raise DataError(f"{table} has no {needed}; write it with: {tables.MAKE} (finished rows are kept)")
+        found = {tables.FEATURE: table}
+    if found and not args.dataset_path and not any(dataset_path.glob(f"*/{index.INDEX}")):
+        return found
+    pictures = index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)
+    return {folder.name: folder for folder in pictures} | found
 
 
 def _subsets(rows, fractions, near, args):
@@ -156,10 +178,10 @@ def _hashed(folder, rows):
 def _consistent(rows, dataset_path):
     """The rows, checked: at least one, and every track with the same labels in every feature."""
     if not rows:
-        raise DataError(f"{dataset_path} holds no pictures; make some with: {MAKE_PICTURES}")
+        raise DataError(f"{dataset_path} holds no pictures, and no statistics are there; make some: {MAKE_PICTURES}")
     labels = {}
     for row in rows:
-        if row.file.count("/") != 1:
+        if row.file.count("/") != 1 and row.file != row.track:
             raise CallError(f"{dataset_path} is a split already ({row.file}); split the folder that it was made from")
         if labels.setdefault(row.track, row.labels) != row.labels:
             raise DataError(
@@ -186,11 +208,12 @@ def _print_counts(rows, subset_of, name):
 
 def _warn_of_missing(rows_of):
     """Warn of a feature that lacks tracks which another has: perhaps its making was stopped."""
-    tracks = {folder.name: {row.track for row in rows} for folder, rows in rows_of.items()}
+    tracks = {feature: {row.track for row in rows} for feature, rows in rows_of.items()}
     every = set().union(*tracks.values())
     for feature, found in tracks.items():
         if len(found) < len(every):
-            print(f"warning: {feature} has {len(found)} of {len(every)} tracks; create_spectrograms.py completes it")
+            script = "create_statistics.py" if feature == tables.FEATURE else "create_spectrograms.py"
+            print(f"warning: {feature} has {len(found)} of {len(every)} tracks; {script} completes it")
 
 
 def _refuse_foreign(images_path, features):
@@ -218,40 +241,44 @@ def _refuse_foreign(images_path, features):
             )
 
 
-def _build(rows_of, subsets, images_path, npz):
+def _build(folders, rows_of, subsets, images_path, npz):
     """Build the whole tree beside `images_path`, then swap it in."""
     beside = images_path.with_name(f".{images_path.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
         for name, subset_of in subsets.items():
-            for folder, rows in rows_of.items():
-                _build_one(folder, rows, subset_of, beside / name / folder.name)
+            for feature, rows in rows_of.items():
+                _build_one(feature, folders[feature], rows, subset_of, beside / name / feature)
                 if npz:
-                    _write_arrays(beside / name / folder.name)
+                    _write_arrays(feature, beside / name / feature)
         files.replace_folder(beside, images_path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _build_one(folder, rows, subset_of, target):
+def _build_one(feature, folder, rows, subset_of, target):
     for subset in sorted(set(subset_of.values())):
         for label in sorted({row.labels[0] for row in rows}):
             (target / subset / label).mkdir(parents=True)
-    placed = [
-        _place(folder, target, row, subset_of[row.track])
-        for row in rows
-        if subset_of.get(row.track) == "train" or (row.track in subset_of and not row.variant)
-    ]
+    rows = [r for r in rows if subset_of.get(r.track) == "train" or (r.track in subset_of and not r.variant)]
+    if feature == tables.FEATURE:
+        placed = tables.share_out(folder, rows, subset_of, target)
+    else:
+        placed = [_place(folder, target, row, subset_of[row.track]) for row in rows]
     index.write(target, placed)
     shutil.copyfile(folder / index.RECIPE, target / index.RECIPE)
 
 
-def _write_arrays(folder):
-    """<subset>.npz: x uint8 (pieces, bins, frames, channels), y (pieces,), classes, tracks (pieces,)."""
+def _write_arrays(feature, folder):
+    """<subset>.npz: x uint8 (pieces, bins, frames, channels), y (pieces,), classes, tracks (pieces,).
+
+    Of statistics x is float32 (tracks, columns).
+    """
+    load = tables.load if feature == tables.FEATURE else inputs.load
     classes = inputs.class_list(folder)
     for subset in SUBSETS:
-        if part := inputs.load(folder, subset, classes):
+        if part := load(folder, subset, classes):
             tracks = np.array([row.track for row in part.rows])
             np.savez_compressed(folder / f"{subset}.npz", x=part.x, y=part.y, classes=np.array(classes), tracks=tracks)
 

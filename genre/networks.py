@@ -156,7 +156,8 @@ def init_from(core, sources):
             raise CallError(f"no layer of {source.folder} has the name and shape of one here; it has {has}")
         for layer in fitting:
             mine[layer.name].set_weights(layer.get_weights())
-        sizes = " and ".join(dict.fromkeys(pictures["image_size"] for pictures in source.info["inputs"]))
+        shapes = [" x ".join(map(str, taken["input_shape"])) for taken in source.info["inputs"]]
+        sizes = " and ".join(dict.fromkeys(shapes))
         copied[f"{source.folder} ({source.info['feature']} at {sizes})"] = [layer.name for layer in fitting]
     return copied
 

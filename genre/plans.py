@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import evaluation, files, images, index, inputs, runs, splits
+from genre import evaluation, files, images, index, inputs, runs, splits, tables
 from genre.command_line import CallError, DataError, natural, parameters, plain_name
 
 
@@ -23,6 +23,10 @@ class Source(NamedTuple):
         """(bins, frames, channels) of all features together."""
         shapes = list(self.shapes.values())
         return (*shapes[0][:2], sum(shape[2] for shape in shapes))
+
+    @property
+    def words(self):
+        return f"pictures of {' x '.join(map(str, self.shape))}"
 
     def load(self, subset, classes, multi_label):
         """As `inputs.load`. Pictures that are only to be tested on may be of any size."""
@@ -42,7 +46,7 @@ class Plan:
     build_model: callable
     args: object
     settings: dict
-    sources: list  # of the network's inputs
+    sources: list  # of the network's inputs, each a Source or a tables.Table
     folders: dict  # {feature: folder} of all sources
     rows: list  # (folder, index row) of all their pictures
     bases: list  # the runs whose embeddings it takes, [] where it takes pictures
@@ -58,7 +62,7 @@ class Plan:
 
     @property
     def input_shape(self):
-        """What `build_model` is told: the shape of its pictures, or {feature or run: shape} of several inputs."""
+        """What `build_model` is told: the shape of its one input, or {feature or run: shape} of several."""
         if self.bases:
             return {str(base.folder): base.embedding.output_shape[1:] for base in self.bases}
         if self.args.inputs == "features":
@@ -124,6 +128,12 @@ def _of_input(features, args):
     }
 
 
+def of_statistics(build_model, series, args, training):
+    """The plan to train on the statistics of songs. Args: series: those whose statistics are taken, [] for all."""
+    table = tables.of_split(_images_path(args), series)
+    return _plan(build_model, args, [table], [], {"inputs": [table.settings], "training": training})
+
+
 def of_runs(build_model, paths, args, training):
     """The plan to train on the embeddings of finished runs, of the very pictures and the split they were trained on.
 
@@ -143,6 +153,8 @@ def of_runs(build_model, paths, args, training):
                 f"train it on these, or name its own ({Path(base.info['images_path']).parent}) with --images_path"
             )
         sources += own
+    if len({isinstance(source, tables.Table) for source in sources}) > 1:
+        raise CallError("runs of statistics and runs of pictures cannot be built on together; name some of one kind")
     settings = {"inputs": [settings for base in bases for settings in base.info["inputs"]], "training": training}
     settings["runs"] = [{"run": base.name, "weights": _weights_hash(base.folder)} for base in bases]
     return _plan(build_model, args, sources, bases, settings)
@@ -150,8 +162,8 @@ def of_runs(build_model, paths, args, training):
 
 def _plan(build_model, args, sources, bases, settings):
     folders = {feature: folder for source in sources for feature, folder in source.folders.items()}
-    pieces = {feature: _pieces(folder) for feature, folder in folders.items()}
-    _same(pieces, "pieces")
+    if not isinstance(sources[0], tables.Table):
+        _same({feature: _pieces(folder) for feature, folder in folders.items()}, "pieces")
     rows = _rows(sources)
     script = Path(sys.modules[build_model.__module__].__file__).stem
     feature = "+".join(folders)
@@ -197,6 +209,8 @@ def fold(args):
 
 
 def _folders(features, args):
+    if tables.FEATURE in features:
+        raise CallError("statistics are no pictures; train on them with: python mlp_model.py")
     return {feature: inputs.feature_folder(_images_path(args), feature) for feature in features}
 
 
@@ -211,6 +225,8 @@ def _source_of(base, settings, args):
     Raises:
         CallError: the pictures that are there now are of another recipe, or not all grey or all colour as they were.
     """
+    if settings["feature"] == tables.FEATURE:
+        return tables.of_split(_images_path(args), settings["columns"])
     folders = _folders(settings["recipes"], args)
     bins, frames, channels = settings["input_shape"]
     for feature, folder in folders.items():

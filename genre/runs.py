@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import audio, images, inputs, voting
+from genre import audio, images, inputs, statistics, tables, voting
 from genre.command_line import CallError, DataError, first_line
 from genre.features import Sound
 from genre.recipe import Recipe
@@ -70,7 +70,26 @@ class Run:
     @property
     def hears(self):
         """In words, what of a song the run takes. Raises: DataError: it takes no songs."""
+        if self.on_statistics:
+            self._must_be_of_audio()
+            columns = sum(settings["input_shape"][0] for settings in self.info["inputs"])
+            return f"{columns} statistics of each song as a whole"
         return f"pieces of {self.seconds:g} s"
+
+    @property
+    def on_statistics(self):
+        """Whether it takes statistics of songs, not pictures."""
+        return self.info["inputs"][0]["feature"] == tables.FEATURE
+
+    def _must_be_of_audio(self):
+        """Raises: DataError: its statistics were not computed here, and so none of a song are like them."""
+        origins = {settings["recipes"][tables.FEATURE]["origin"] for settings in self.info["inputs"]}
+        if foreign := sorted(origins - {statistics.AUDIO}):
+            raise DataError(
+                f"{self.folder} was trained on the numbers of {foreign[0]}, made under another convention of sampling "
+                "rates than a song's are here, so it would label songs wrongly; make the table from audio "
+                f"({tables.MAKE} without --table), split and train again"
+            )
 
     def pieces(self, song):
         """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded."""
@@ -91,12 +110,15 @@ class Run:
     def model(self):
         """The Keras model. It takes pictures, float32 0..255 (pieces, bins, frames, channels), one array an input.
 
-        It gives probabilities or, in a run with an estimator, the (pieces, columns) that the estimator takes.
+        It gives probabilities or, in a run with an estimator, the (pieces, columns) that the estimator takes. None in
+        a run whose estimator takes statistics as they are.
         """
+        path = self.folder / MODEL
+        if self.on_statistics and self.estimator and not path.is_file():
+            return None
         from genre import layers  # noqa: F401, so that Keras knows them
         from genre.backend import keras
 
-        path = self.folder / MODEL
         try:
             return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras raises for a file that is damaged or no model
@@ -111,9 +133,15 @@ class Run:
 
     @functools.cached_property
     def embedding(self):
-        """The Keras model from pictures to (pieces, columns): what the last layer, or the estimator, decides on."""
+        """The Keras model from pictures to (pieces, columns): what the last layer, or the estimator, decides on.
+
+        Raises:
+            CallError: the run has no network.
+        """
         from genre import networks
 
+        if self.model is None:
+            raise CallError(f"{self.folder} has no network to build on, only {ESTIMATOR}; name another run")
         return self.model if self.estimator else networks.embedding(self.model, self.info["script"])
 
     def label(self, song):
@@ -125,6 +153,8 @@ class Run:
         Raises:
             AudioError: it cannot be decoded, or is silent. CallError: the run lacks what it needs, such as weights.
         """
+        if self.on_statistics:
+            return self._label_as_a_whole(song)
         pictures, note = [], ""
         for piece in self.pieces(song):
             if piece.silent:
@@ -137,13 +167,23 @@ class Run:
         of_inputs = [np.stack(of_input) for of_input in zip(*pictures, strict=True)]
         return Labelled(self.predict(of_inputs).mean(axis=0), len(pictures), note)
 
+    def _label_as_a_whole(self, song):
+        self._must_be_of_audio()
+        values, _ = statistics.of_file(song)
+        chosen = [values[None, tables.positions(settings["columns"])] for settings in self.info["inputs"]]
+        return Labelled(self.predict(chosen)[0], 1, "")
+
     def predict(self, pictures):
         """Probabilities, float32 (pieces, classes).
 
         Args:
-            pictures: for each input of the model uint8 (pieces, bins, frames, channels), in the order of `render`.
+            pictures: for each input of the model uint8 (pieces, bins, frames, channels), in the order of `render`; or
+                float32 (songs, columns), of their statistics.
         """
-        output = predict(self.model, inputs.alone(pictures))
+        if self.model is None:
+            output = inputs.alone(pictures).astype(np.float64)  # as it was fitted
+        else:
+            output = predict(self.model, inputs.alone(pictures))
         return self.estimator.predict_proba(output).astype(np.float32) if self.estimator else output
 
 

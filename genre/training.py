@@ -23,6 +23,7 @@ from genre import (
     plots,
     records,
     runs,
+    tables,
 )
 from genre.backend import keras, tf
 from genre.command_line import (
@@ -67,7 +68,8 @@ def main(build_model, **defaults):
             largest_size: such as "40x80", what larger pictures are reduced to unless --image_size says otherwise;
             standardise: False for a network that takes levels as they are, 0..255;
             inputs: "pictures"; or "features", each of several an input of its own: input_shape is {feature: (bins,
-            frames, channels)}; or "runs" for the embeddings of finished runs: input_shape is {run: (columns,)};
+            frames, channels)}; or "statistics", those of a song: input_shape is (columns,); or "runs" for the
+            embeddings of finished runs: input_shape is {run: (columns,)};
             run: with these, a comma list of the scripts whose runs of --features are taken where --run names none;
             branches: True where --features=a+b then means the runs of a and of b, not those of both as one picture;
             estimator: True where build_model gives a scikit-learn search.
@@ -95,9 +97,11 @@ def _check(args):
 
 
 def _sources(args):
-    """What each training takes: a list of features, or of the folders of finished runs."""
+    """What each training takes: a list of features, of series, or of the folders of finished runs."""
     if args.inputs == "runs":
         return _runs(args)
+    if args.inputs == "statistics":
+        return [args.columns]
     if not names(args.features):
         raise CallError("--features is empty; name at least one, such as mel")
     return [names(together, "+") for together in names(args.features)]
@@ -132,8 +136,10 @@ def _parser(build_model, defaults):
     text = "each label of a track counts, with a probability of its own: tags"
     data.add_argument("--multi_label", action="store_true", help=text)
     data.add_argument("--tags", type=_names, default=(), metavar="A,B", help="of --multi_label: only these")
-    add = _add_run_options if kind["inputs"] == "runs" else _add_picture_options
-    add(data, kind)
+    if kind["inputs"] == "statistics":
+        tables.add_options(data)
+    else:
+        (_add_run_options if kind["inputs"] == "runs" else _add_picture_options)(data, kind)
     if not kind["estimator"]:
         fit = parser.add_argument_group("training")
         for name, (value, default, text) in TRAINING.items():
@@ -222,7 +228,8 @@ def train(build_model, sources, args):
     """Train and write the run. Returns its folder.
 
     Args:
-        sources: a feature, or several that are stacked as channels; for a script on runs, their folders.
+        sources: a feature, or several that are stacked as channels; for a script on statistics, their series, [] for
+            all; for a script on runs, their folders.
     """
     training = {} if args.estimator else {name: getattr(args, name) for name in TRAINING}
     if training:
@@ -240,7 +247,7 @@ def train(build_model, sources, args):
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}
     if pictures["validation"] is None:
         raise DataError(
-            f"{next(iter(plan.folders.values())) / 'validation'} has no pictures; the best epoch is chosen on them"
+            f"{next(iter(plan.folders.values())) / 'validation'} is empty; the best epoch is chosen on what it holds"
         )
     try:
         (_train_estimator if args.estimator else _train_network)(plan, pictures, unfinished)
@@ -250,14 +257,16 @@ def train(build_model, sources, args):
 
 
 def _plan(build_model, sources, args, training):
-    return (plans.of_runs if args.inputs == "runs" else plans.of_pictures)(build_model, sources, args, training)
+    of = {"runs": plans.of_runs, "statistics": plans.of_statistics}.get(args.inputs, plans.of_pictures)
+    return of(build_model, sources, args, training)
 
 
 def _train_network(plan, pictures, unfinished):
     levels = None
     if plan.args.standardise and not plan.bases:
         x = pictures["train"].x
-        levels = [_level_statistics(of_input) for of_input in (x if isinstance(x, list) else [x])]
+        measure = tables.levels if plan.args.inputs == "statistics" else _level_statistics
+        levels = [measure(of_input) for of_input in (x if isinstance(x, list) else [x])]
     keras.config.set_dtype_policy(plan.settings["training"]["precision"])
     try:
         network = _assemble(plan, levels, sum(len(part.y) for part in pictures.values()))
@@ -308,11 +317,15 @@ def _train_estimator(plan, pictures, unfinished):
     from genre import estimators
 
     started = time.monotonic()
-    network = networks.joined([base.embedding for base in plan.bases])
+    network = networks.joined([base.embedding for base in plan.bases]) if plan.bases else None
     search = _build(plan)
     _prepare_unfinished(plan, unfinished)
-    _print_plan(plan, pictures, f"{network.output_shape[1]} columns")
-    x = np.concatenate([runs.predict(network, part.x) for part in pictures.values()])
+    _print_plan(plan, pictures, f"{network.output_shape[1]} columns" if network else "")
+
+    def columns(part):
+        return runs.predict(network, part.x) if network else part.x.astype(np.float64)
+
+    x = np.concatenate([columns(part) for part in pictures.values()])
     y = np.concatenate([part.y for part in pictures.values()])
     groups = np.array([row.artist or row.track for part in pictures.values() for row in part.rows])
     validation = np.arange(len(y)) >= len(pictures["train"].y)
@@ -321,13 +334,14 @@ def _train_estimator(plan, pictures, unfinished):
     print(f"chose {chosen}; fitted on train and validation; the scores are of the same fitted on train alone")
 
     def write(folder):
-        network.save(folder / runs.MODEL)
-        network.save_weights(folder / runs.WEIGHTS)
+        if network:
+            network.save(folder / runs.MODEL)
+            network.save_weights(folder / runs.WEIGHTS)
         estimators.save(estimator, folder / runs.ESTIMATOR)
         estimators.write_search(search, folder / "search.csv")
 
     def predict(subset, part):
-        return probabilities if subset == "validation" else estimator.predict_proba(runs.predict(network, part.x))
+        return probabilities if subset == "validation" else estimator.predict_proba(columns(part))
 
     seconds = time.monotonic() - started
     info = {
@@ -418,6 +432,9 @@ def _level_statistics(x):
 
 def _print_plan(plan, pictures, size):
     for feature, folder in plan.folders.items():
+        if feature == tables.FEATURE:
+            tables.warn_of_origin(folder)
+            continue
         if index.read_recipe(folder) is None:
             print(f"{folder} has no recipe.json: recipe unknown, so this run cannot predict audio files")
             continue
@@ -427,10 +444,10 @@ def _print_plan(plan, pictures, size):
     _warn_of_labels(plan, pictures)
     plans.warn_of_leaks(plan)
     counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in pictures.items())
-    shapes = dict.fromkeys(" x ".join(map(str, source.shape)) for source in plan.sources)
+    taken = dict.fromkeys(source.words for source in plan.sources)
     of_runs = "".join(f", embeddings of {base.folder}" for base in plan.bases)
     print(
-        f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, pictures of {' and '.join(shapes)}"
+        f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, {' and '.join(taken)}"
         f"{of_runs}, {', '.join(filter(None, [size, plan.settings['training'].get('precision'), _device()]))}"
     )
 

@@ -1,11 +1,13 @@
 """Material that the tests make themselves: tiny songs, tiny picture folders, and a way to call the scripts."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from genre import index, statistics
 from genre.features import FEATURES
 
 import numpy as np
@@ -25,7 +27,8 @@ def main_keywords(name):
 
 
 ON_RUNS = [name for name in ARCHITECTURES if main_keywords(name).get("inputs") == "runs"]
-ON_PICTURES = [name for name in ARCHITECTURES if name not in ON_RUNS]
+ON_STATISTICS = [name for name in ARCHITECTURES if main_keywords(name).get("inputs") == "statistics"]
+ON_PICTURES = [name for name in ARCHITECTURES if name not in ON_RUNS + ON_STATISTICS]
 SELF_SUFFICIENT = [name for name, feature in FEATURES.items() if feature.needs is None]  # features without weights
 SR = 8000  # Hz; low, so that the tests are fast
 QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")
@@ -60,6 +63,38 @@ def write_pictures(folder, classes=("a", "b"), counts=(("train", 8), ("validatio
                 picture[start : start + shape[0] // len(classes)] += 150
                 Image.fromarray(picture.astype(np.uint8)).save(folder / subset / name / f"{subset}{i}.png")
     return folder
+
+
+def write_statistics(folder, classes=("a", "b", "c"), tracks=6, artist=lambda label, track: ""):
+    """A table as create_statistics.py writes it, without audio: each class has other high columns."""
+    rng = np.random.default_rng(0)
+    rows, values = [], rng.normal(5, 1, (len(classes) * tracks, len(statistics.COLUMNS)))
+    for number, label in enumerate(classes):
+        for track in range(tracks):
+            values[len(rows), number :: len(classes)] += 4
+            name = f"{label}/{label}{track}"
+            about = {"artist": artist(label, track), "audio_hash": f"hash of {name}"}
+            rows.append(index.Row(name, name, (label,), seconds=30.0, **about))
+    folder.mkdir(parents=True)
+    statistics.write(folder / statistics.TABLE, [row.track for row in rows], values)
+    statistics.write_recipe(folder, statistics.AUDIO)
+    index.write(folder, rows)
+    return folder
+
+
+def in_process(monkeypatch, module, *options):
+    """Call the `main()` of an imported script, without the start of another process. Returns its exit code."""
+    monkeypatch.setattr(sys, "argv", [f"{module.__name__}.py", *map(str, options)])
+    return module.main()
+
+
+def train(monkeypatch, name, *options):
+    """Call an architecture script likewise. Returns its exit code."""
+    module = importlib.import_module(name)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, options)])
+    with pytest.raises(SystemExit) as stopped:
+        importlib.import_module("genre.training").main(module.build_model, **main_keywords(name))
+    return stopped.value.code
 
 
 def call(*command, cwd=None, code=0):

@@ -7,14 +7,14 @@ import subprocess
 import sys
 import types
 
-from genre import estimators, images, layers, networks, plans
+from genre import estimators, images, layers, networks, plans, tables
 from genre.backend import keras
 from genre.command_line import parameters
 from genre.recipe import Recipe
 
 import numpy as np
 import pytest
-from conftest import ARCHITECTURES, ON_PICTURES, ON_RUNS, ROOT, SELF_SUFFICIENT, main_keywords
+from conftest import ARCHITECTURES, ON_PICTURES, ON_RUNS, ON_STATISTICS, ROOT, SELF_SUFFICIENT, main_keywords
 
 SHORT = 3.0  # s; the bins of a real picture, fewer frames
 MOST_BINS = 400  # of the 1025 of stft, on which a dense layer behind a convolution takes gigabytes
@@ -23,6 +23,7 @@ NATIVE = [
     for recipe in (Recipe.of(feature, seconds=SHORT) for feature in SELF_SUFFICIENT)
 ]
 SHAPES = {(min(MOST_BINS, bins), frames, 1) for bins, frames in NATIVE}
+COLUMNS = (1, 7, 140, 518)  # of statistics
 LARGEST = 30_000_000  # parameters that a default may have
 
 
@@ -68,6 +69,15 @@ def test_it_builds_for_any_shape_and_number_of_classes_and_ends_in_logits(name, 
         )
 
 
+@pytest.mark.parametrize("name", ON_STATISTICS)
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_on_statistics_it_builds_for_any_number_of_columns_and_classes(name, columns):
+    for classes in (2, 11, 161):
+        core = build(name, (columns,), classes)
+        assert core.output_shape == (None, classes)
+        assert core.count_params() < LARGEST
+
+
 @pytest.mark.parametrize("name", ON_PICTURES)
 def test_its_defaults_stay_buildable_for_real_pictures(name):
     for feature in SELF_SUFFICIENT:
@@ -77,7 +87,8 @@ def test_its_defaults_stay_buildable_for_real_pictures(name):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_it_says_what_it_is_and_every_parameter_what_it_does(name):
     module = importlib.import_module(name)
-    for part in ("Source:", "Input:", "Output:", "Differs:", f"    python {name}.py --features=mel"):
+    command = f"    python {name}.py" + ("" if name in ON_STATISTICS else " --features=mel")
+    for part in ("Source:", "Input:", "Output:", "Differs:", command):
         assert part in module.__doc__, part
     assert "https://" in module.__doc__
     for parameter, (default, text) in parameters(module.build_model).items():
@@ -88,8 +99,8 @@ def test_it_says_what_it_is_and_every_parameter_what_it_does(name):
 def test_all_train_a_step_are_saved_and_predict_the_same_in_a_fresh_process(tmp_path):
     rng = np.random.default_rng(0)
     expected = {}
-    for name in ON_PICTURES:
-        for shape in (min(SHAPES), (128, 130, 1)):
+    for name in ON_PICTURES + ON_STATISTICS:
+        for shape in (min(SHAPES), (128, 130, 1)) if name in ON_PICTURES else ((7,), (518,)):
             keras.utils.set_random_seed(0)
             core = build(name, shape, 3)
             core.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
@@ -124,12 +135,13 @@ print(json.dumps({stem: probabilities.numpy().tolist() for stem, probabilities i
 def test_all_give_the_same_in_onnx_in_a_fresh_process_without_keras(tmp_path):
     expected, rng = {}, np.random.default_rng(0)
     for name in ARCHITECTURES:
-        shapes = [(12, 20, 1)] if name in ON_PICTURES else [(40,), (7,)]
-        core = build(name, shapes[0] if name in ON_PICTURES else {"a": shapes[0], "b": shapes[1]}, 3)
+        shapes = [(40,), (7,)] if name in ON_RUNS else [(12, 20, 1) if name in ON_PICTURES else (7,)]
+        core = build(name, {"a": shapes[0], "b": shapes[1]} if name in ON_RUNS else shapes[0], 3)
         if not isinstance(core, keras.Model):
             continue
-        if name in ON_PICTURES:
-            model = networks.of_pictures(core, [([100.0], [900.0])], [[0.5]], pieces=0).whole
+        if name not in ON_RUNS:
+            levels = [100.0] * shapes[0][-1], [900.0] * shapes[0][-1]
+            model = networks.of_pictures(core, [levels], [[0.5]], pieces=0).whole
         else:
             model = classifier(core)
         x = [rng.integers(0, 256, (2, *shape)).astype(np.float32) for shape in shapes]
@@ -188,13 +200,31 @@ def test_a_run_can_start_the_next_of_its_kind_layer_by_layer(name):
         return made
 
     first = networks.of_pictures(core(), None, [[]], pieces=0).whole
-    there = {"script": name, "feature": "mel", "inputs": [{"image_size": "native"}]}
+    there = {"script": name, "feature": "mel", "inputs": [{"input_shape": [12, 20, 1]}]}
     source = types.SimpleNamespace(estimator=None, model=first, info=there, folder="run")
     second = core()
     (copied,) = networks.init_from(second, [source]).values()
     assert copied == [layer.name for layer in second.layers if layer.weights]
     for a, b in zip(second.get_weights(), first.get_layer(name).get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ON_STATISTICS)
+def test_on_statistics_it_overfits_a_tiny_table_whatever_its_columns_are_of(name):
+    """Columns of all orders of magnitude, one of them constant, of which a few say what the class is."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    y, columns = np.arange(24) % 4, 20
+    scale, centre = 10.0 ** rng.integers(-3, 5, columns), 10.0 ** rng.integers(-3, 5, columns)
+    x = (centre + scale * (rng.normal(size=(24, columns)) + 2 * np.eye(4, columns)[y])).astype(np.float32)
+    x[:, -1] = 0.1
+    network = networks.of_pictures(build(name, (columns,), 4, **without_dropout(name)), [tables.levels(x)], [[]], 0)
+    steps = keras.optimizers.Adam(main_keywords(name).get("learning_rate", 1e-3))
+    network.rest.compile(steps, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    network.rest.fit(x, y, batch_size=24, epochs=200, verbose=0)
+    probabilities = network.whole(x, training=False).numpy()
+    assert np.isfinite(probabilities).all()
+    assert (probabilities.argmax(axis=1) == y).mean() > 0.95
 
 
 @pytest.mark.parametrize("name", ON_RUNS)
@@ -337,6 +367,18 @@ def test_the_trained_parameters_of_the_hybrid_are_the_published_ones():
 def test_the_trained_parameters_of_the_embedding_fusion_are_the_published_ones():
     model = build("embedding_fusion_model", {feature: (128,) for feature in ("mel", "mfcc", "chroma", "whisper")}, 8)
     assert sum(int(np.prod(weight.shape)) for weight in model.trainable_weights) == 133_384
+
+
+def test_the_trained_parameters_of_the_mlps_are_the_published_ones():
+    columns = len(tables.positions(["mfcc"]))
+    assert columns == 140
+    for expected, hyperparameters in (
+        (318_152, {}),
+        (9_544, {"units": (64,), "dropout": 0.0, "batch_norm": False}),
+    ):
+        core = build("mlp_model", (columns,), 8, **hyperparameters)
+        whole = networks.of_pictures(core, [([0.0] * columns, [1.0] * columns)], [[]], pieces=0).whole
+        assert trained_parameters(core) == trained_parameters(whole) == expected
 
 
 @pytest.mark.parametrize(("trainable_layers", "expected"), [(8, 43_717_514), (4, 37_817_738)])

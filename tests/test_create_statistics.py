@@ -1,14 +1,19 @@
 import csv
 import os
-import sys
+import shutil
 
 import create_statistics
-from genre import index, statistics, workers
+import predict
+import split_dataset
+from genre import index, runs, statistics, workers
+from genre.command_line import CallError, DataError
 
+import conftest
 import numpy as np
 import pytest
 import soundfile
 from conftest import SR, call, one_line_error, sine, write_songs
+from test_published_datasets import write_fma
 
 
 def make(data, *options, code=0):
@@ -17,8 +22,7 @@ def make(data, *options, code=0):
 
 def in_process(monkeypatch, data, *options):
     """The same without another process, and its start."""
-    monkeypatch.setattr(sys, "argv", ["create_statistics.py", f"--data={data}", "--workers=1", *options])
-    return create_statistics.main()
+    return conftest.in_process(monkeypatch, create_statistics, f"--data={data}", "--workers=1", *options)
 
 
 def rows(data):
@@ -135,3 +139,70 @@ def test_a_folder_of_only_bad_songs_is_one_line_and_leaves_no_table(tmp_path):
     (tmp_path / "genres" / "rock" / "a.wav").touch()
     assert "not one of 1 files" in one_line_error("create_statistics.py", f"--data={tmp_path}", code=1)
     assert not (tmp_path / "statistics" / "features.csv").exists()
+
+
+def fma(data, values, names=None):
+    """FMA's metadata, its own table among them, in the documented format; and no audio. Returns the table."""
+    splits = ("training", "validation", "test")
+    rows = [(i + 2, i // 2, splits[i % 3], "small", "RF"[i % 2]) for i in range(len(values))]
+    write_fma(data, [*rows, (900, 9, "training", "large", "R")])
+    shutil.rmtree(data / "fma_small")
+    table = data / "fma_metadata" / "features.csv"
+    statistics.write(table, names or [str(number) for number, *_ in rows], values)
+    return table
+
+
+def test_fmas_own_table_is_taken_for_the_tracks_of_its_metadata_without_any_audio(tmp_path, monkeypatch, capsys):
+    values = np.random.default_rng(0).normal(size=(12, 518)).astype(np.float32)
+    table = fma(tmp_path, values, [*map(str, range(2, 13)), "900"])  # 13 is not in it, 900 not in the set
+    text = table.read_text().splitlines()
+    text[5] = text[5].rpartition(",")[0] + ","  # the second track lacks its last number
+    table.write_text("\n".join(text))
+    options = (f"--table={table}", "--dataset=fma_small")
+    assert in_process(monkeypatch, tmp_path, *options, "--strict") == 1
+    said = capsys.readouterr().out
+    assert f"10 tracks in 2 genres, all of them from {table}" in said
+    assert "lacks 1 numbers, such as zcr std 01" in said and f"not in {table}" in said
+    found = rows(tmp_path)
+    assert [track for track, _, _ in found] == sorted(f"{'RF'[n % 2]}/{n:06d}" for n in range(2, 13) if n != 3)
+    for track, row, numbers in found:
+        number = int(track[-6:])
+        np.testing.assert_array_equal(numbers, values[number - 2])
+        assert (row.artist, row.subset) == (str((number - 2) // 2), index.SUBSETS[(number - 2) % 3])
+    assert len({row.audio_hash for _, row, _ in found}) == 10
+    assert statistics.read_recipe(tmp_path / "statistics") == {"feature": "statistics", "origin": "features.csv"}
+    in_process(monkeypatch, tmp_path, *options)  # again: the same
+    with pytest.raises(DataError, match=r"made from features\.csv, not from audio; give another --statistics_path"):
+        write_songs(tmp_path / "genres", ("high",), tracks=1, seconds=1.2)
+        in_process(monkeypatch, tmp_path)
+
+
+def test_a_run_on_fmas_own_numbers_follows_its_split_and_refuses_songs(tmp_path, monkeypatch, capsys):
+    table = fma(tmp_path, np.random.default_rng(0).normal(size=(18, 518)))
+    in_process(monkeypatch, tmp_path, f"--table={table}", "--dataset=fma_small")
+    assert conftest.in_process(monkeypatch, split_dataset, f"--data={tmp_path}") is None
+    said = capsys.readouterr().out
+    assert "18 tracks by the official list" in said and "pairs of one artist are put apart" in said
+    options = (f"--data={tmp_path}", f"--models={tmp_path}", "--units=8", "--epochs=1")
+    assert conftest.train(monkeypatch, "mlp_model", *options) == 0
+    assert "holds the numbers of features.csv, not such as are computed here" in capsys.readouterr().out
+    soundfile.write(tmp_path / "song.wav", sine(440, 2.0), SR)
+    folder = tmp_path / "mlp_model" / "statistics"
+    with pytest.raises(DataError, match="another convention of sampling rates.*; make the table from audio"):
+        conftest.in_process(monkeypatch, predict, tmp_path / "song.wav", f"--run={folder}")
+    with pytest.raises(DataError, match="another convention of sampling rates"):
+        runs.read(folder).label(tmp_path / "song.wav")
+
+
+def test_a_table_that_cannot_be_taken_is_one_line(tmp_path, monkeypatch):
+    table = fma(tmp_path, np.zeros((3, 518)), ["2", "2", "4"])
+    with pytest.raises(DataError, match="has two rows of R/000002"):
+        in_process(monkeypatch, tmp_path, f"--table={table}", "--dataset=fma_small")
+    statistics.write(table, ["x", "y", "z"], np.zeros((3, 518)))
+    with pytest.raises(DataError, match=r"not one of 3 tracks is in .*features\.csv"):
+        in_process(monkeypatch, tmp_path, f"--table={table}", "--dataset=fma_small")
+    with pytest.raises(CallError, match="no table nowhere.csv; FMA's own comes with bash download_fma.sh"):
+        in_process(monkeypatch, tmp_path, "--table=nowhere.csv", "--dataset=fma_small")
+    (tmp_path / "fma_metadata" / "tracks.csv").unlink()
+    with pytest.raises(CallError, match=r"no fma_small at .*tracks\.csv; fetch it with"):
+        in_process(monkeypatch, tmp_path, f"--table={table}", "--dataset=fma_small")
