@@ -181,6 +181,18 @@ def align(parts):
     return parts[first]._replace(x=x)
 
 
+def by_track(part, rows):
+    """What `part` has of each track, for each of the pieces that `rows` are of.
+
+    Raises:
+        DataError: it lacks a track.
+    """
+    number = {row.track: i for i, row in enumerate(part.rows)}
+    if lost := sorted({row.track for row in rows} - number.keys()):
+        raise DataError(f"{len(lost)} tracks with pictures have no statistics, such as {lost[0]}; make and split both")
+    return part.x[[number[row.track] for row in rows]]
+
+
 def stack(parts):
     """{feature: Pictures} of one subset -> Pictures whose channels are those of the features, in their order."""
     aligned = align(parts)

@@ -70,6 +70,32 @@ class Standardise(layers.Layer):
         self.factor.assign(np.where(varied, 1 / np.where(varied, deviation, 1), 0))
 
 
+@keras.saving.register_keras_serializable("genre")
+class Forget(layers.Layer):
+    """In training, turns a share of one-hot rows into that of the first column, the unknown: (columns,) -> (columns,).
+
+    Args:
+        rate: the share.
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate <= 1:
+            raise ValueError(f"expected a share from 0 to 1, not {rate}")
+        self.rate, self.seed = rate, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, x, training=False):
+        if not training or not self.rate:
+            return x
+        kept = keras.random.uniform((ops.shape(x)[0], 1), seed=self.seed_generator) >= self.rate
+        unknown = ops.one_hot(ops.zeros_like(x[:, 0], dtype="int32"), x.shape[-1], dtype=x.dtype)
+        return ops.where(kept, x, unknown)
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate, "seed": self.seed}
+
+
 def adapt(core, x):
     """Fit every layer of a network that has `adapt`, such as PCA, to the training rows that reach it.
 

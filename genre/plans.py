@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import evaluation, files, images, index, inputs, runs, splits, tables
+from genre import evaluation, files, images, index, inputs, metadata, runs, splits, tables
 from genre.command_line import CallError, DataError, natural, parameters, plain_name
+
+import numpy as np
 
 
 class Source(NamedTuple):
@@ -17,6 +19,7 @@ class Source(NamedTuple):
     image_size: tuple  # (bins, frames) that pictures are resized to, None to keep an axis
     shapes: dict  # (bins, frames, channels) after that
     alike: dict  # the shape that picture files must have, None for any
+    per_track = False  # but one of each piece
 
     @property
     def shape(self):
@@ -27,6 +30,16 @@ class Source(NamedTuple):
     @property
     def words(self):
         return f"pictures of {' x '.join(map(str, self.shape))}"
+
+    def levels(self, x):
+        """Mean and variance of each channel's levels; x: uint8 (pieces, bins, frames, channels)."""
+        levels, counts = np.arange(256), np.zeros((x.shape[-1], 256), np.int64)
+        for picture in x:  # one at a time: bincount makes 64-bit copies
+            for channel, count in enumerate(counts):
+                count += np.bincount(picture[..., channel].ravel(), minlength=256)
+        mean = [float(np.average(levels, weights=count)) for count in counts]
+        variance = [float(np.average((levels - m) ** 2, weights=count)) for m, count in zip(mean, counts, strict=True)]
+        return mean, [max(v, 1.0) for v in variance]  # constant pictures must not divide by 0
 
     def load(self, subset, classes, multi_label):
         """As `inputs.load`. Pictures that are only to be tested on may be of any size."""
@@ -66,7 +79,8 @@ class Plan:
         if self.bases:
             return {str(base.folder): base.embedding.output_shape[1:] for base in self.bases}
         if self.args.inputs == "features":
-            return {feature: source.shape for source in self.sources for feature in source.folders}
+            taken = self.settings["inputs"]
+            return {s["feature"]: source.shape for s, source in zip(taken, self.sources, strict=True)}
         return self.sources[0].shape
 
     @property
@@ -76,8 +90,13 @@ class Plan:
     def load(self, subset):
         """Pictures of one subset, None where it has none."""
         parts = [source.load(subset, self.settings["classes"], self.multi_label) for source in self.sources]
-        aligned = inputs.align({str(number): part for number, part in enumerate(parts)})
-        return aligned and aligned._replace(x=inputs.alone(aligned.x))
+        if not all(parts):
+            return None
+        pieces = {n: p for n, (p, s) in enumerate(zip(parts, self.sources, strict=True)) if not s.per_track}
+        aligned = inputs.align(pieces or dict(enumerate(parts)))
+        x = dict(zip(pieces or range(len(parts)), aligned.x, strict=True))
+        x |= {n: inputs.by_track(part, aligned.rows) for n, part in enumerate(parts) if n not in x}
+        return aligned._replace(x=inputs.alone([x[n] for n in range(len(parts))]))
 
 
 def add_data_options(parser):
@@ -104,8 +123,27 @@ def of_pictures(build_model, features, args, training):
     Args:
         training: {option: value} of the settings that steer the training.
     """
-    inputs_of = [[feature] for feature in features] if args.inputs == "features" else [features]
-    sources, settings = zip(*(_of_input(each, args) for each in inputs_of), strict=True)
+    if args.inputs == "features":
+        return _of_branches(build_model, features, args, training)
+    source, settings = _of_input(features, args)
+    return _plan(build_model, args, [source], [], {"inputs": [settings], "training": training})
+
+
+def _of_branches(build_model, features, args, training):
+    """Each feature an input of its own, of which some may be the statistics, the artist and the album of the track."""
+    pictured = [feature for feature in features if feature not in (tables.FEATURE, *metadata.FIELDS)]
+    if not pictured:
+        raise CallError(f"--features={'+'.join(features)} has no pictures; add a feature, such as mel")
+    found = {feature: _of_input([feature], args) for feature in pictured}
+    for feature in features:
+        if feature == tables.FEATURE:
+            source = tables.of_split(_images_path(args), [])
+        elif feature in metadata.FIELDS:
+            source = metadata.of_split(feature, _folders(pictured[:1], args)[pictured[0]])
+        else:
+            continue
+        found[feature] = source, source.settings
+    sources, settings = zip(*(found[feature] for feature in features), strict=True)
     return _plan(build_model, args, list(sources), [], {"inputs": list(settings), "training": training})
 
 
@@ -153,8 +191,6 @@ def of_runs(build_model, paths, args, training):
                 f"train it on these, or name its own ({Path(base.info['images_path']).parent}) with --images_path"
             )
         sources += own
-    if len({isinstance(source, tables.Table) for source in sources}) > 1:
-        raise CallError("runs of statistics and runs of pictures cannot be built on together; name some of one kind")
     settings = {"inputs": [settings for base in bases for settings in base.info["inputs"]], "training": training}
     settings["runs"] = [{"run": base.name, "weights": _weights_hash(base.folder)} for base in bases]
     return _plan(build_model, args, sources, bases, settings)
@@ -162,11 +198,11 @@ def of_runs(build_model, paths, args, training):
 
 def _plan(build_model, args, sources, bases, settings):
     folders = {feature: folder for source in sources for feature, folder in source.folders.items()}
-    if not isinstance(sources[0], tables.Table):
-        _same({feature: _pieces(folder) for feature, folder in folders.items()}, "pieces")
+    if pictured := [feature for feature in folders if feature != tables.FEATURE]:
+        _same({feature: _pieces(folders[feature]) for feature in pictured}, "pieces")
     rows = _rows(sources)
     script = Path(sys.modules[build_model.__module__].__file__).stem
-    feature = "+".join(folders)
+    feature = "+".join(dict.fromkeys(name for taken in settings["inputs"] for name in taken["feature"].split("+")))
     settings = {
         "script": script,
         "feature": feature,
@@ -227,6 +263,10 @@ def _source_of(base, settings, args):
     """
     if settings["feature"] == tables.FEATURE:
         return tables.of_split(_images_path(args), settings["columns"])
+    if settings["feature"] in metadata.FIELDS:
+        beside = next(s for s in base.info["inputs"] if s["feature"] not in (tables.FEATURE, *metadata.FIELDS))
+        (folder,) = _folders(beside["recipes"], args).values()
+        return metadata.Names(settings["feature"], folder, settings["vocabulary"])
     folders = _folders(settings["recipes"], args)
     bins, frames, channels = settings["input_shape"]
     for feature, folder in folders.items():

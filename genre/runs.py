@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import audio, images, inputs, statistics, tables, voting
+from genre import audio, images, inputs, metadata, statistics, tables, voting
 from genre.command_line import CallError, DataError, first_line
 from genre.features import Sound
 from genre.recipe import Recipe
@@ -54,7 +54,7 @@ class Run:
         Raises:
             DataError: the run was trained on pictures of unknown recipe.
         """
-        recipes = [list(pictures["recipes"].values()) for pictures in self.info["inputs"]]
+        recipes = [list(pictures["recipes"].values()) for pictures in self.pictured]
         if None in sum(recipes, []):
             raise DataError(
                 f"{self.folder} was trained on pictures without a recipe.json (recipe unknown), so no song can be "
@@ -70,8 +70,8 @@ class Run:
     @property
     def hears(self):
         """In words, what of a song the run takes. Raises: DataError: it takes no songs."""
+        self._must_be_of_audio()
         if self.on_statistics:
-            self._must_be_of_audio()
             columns = sum(settings["input_shape"][0] for settings in self.info["inputs"])
             return f"{columns} statistics of each song as a whole"
         return f"pieces of {self.seconds:g} s"
@@ -79,11 +79,17 @@ class Run:
     @property
     def on_statistics(self):
         """Whether it takes statistics of songs, not pictures."""
-        return self.info["inputs"][0]["feature"] == tables.FEATURE
+        return not self.pictured
+
+    @property
+    def pictured(self):
+        """The settings of those of its inputs that are pictures."""
+        return [taken for taken in self.info["inputs"] if taken["feature"] not in (tables.FEATURE, *metadata.FIELDS)]
 
     def _must_be_of_audio(self):
-        """Raises: DataError: its statistics were not computed here, and so none of a song are like them."""
-        origins = {settings["recipes"][tables.FEATURE]["origin"] for settings in self.info["inputs"]}
+        """Raises: DataError: its statistics, if any, were not computed here; those of a song would be unlike them."""
+        recipes = [taken["recipes"] for taken in self.info["inputs"]]
+        origins = {of[tables.FEATURE]["origin"] for of in recipes if tables.FEATURE in of}
         if foreign := sorted(origins - {statistics.AUDIO}):
             raise DataError(
                 f"{self.folder} was trained on the numbers of {foreign[0]}, made under another convention of sampling "
@@ -100,7 +106,7 @@ class Run:
         """A piece of a song as the pictures that this run takes: for each input uint8 (bins, frames, channels)."""
         sounds = {sr: Sound(samples, sr) for sr, samples in piece.samples.items()}
         pictures = []
-        for recipes, settings in zip(self.recipes, self.info["inputs"], strict=True):
+        for recipes, settings in zip(self.recipes, self.pictured, strict=True):
             size = images.parse_size(settings["image_size"])
             channels = [images.resize(images.render(sounds[r.sr], r)[..., None], size) for r in recipes]
             pictures.append(np.concatenate(channels, axis=-1))
@@ -154,7 +160,7 @@ class Run:
             AudioError: it cannot be decoded, or is silent. CallError: the run lacks what it needs, such as weights.
         """
         if self.on_statistics:
-            return self._label_as_a_whole(song)
+            return Labelled(self.predict(self._of_whole_song(song))[0], 1, "")
         pictures, note = [], ""
         for piece in self.pieces(song):
             if piece.silent:
@@ -164,14 +170,21 @@ class Run:
             pictures.append(self.render(piece))
         if not pictures:
             raise audio.AudioError("silent")
-        of_inputs = [np.stack(of_input) for of_input in zip(*pictures, strict=True)]
+        of_pictures = iter([np.stack(of_input) for of_input in zip(*pictures, strict=True)])
+        whole = self._of_whole_song(song)
+        of_inputs = [next(of_pictures) if x is None else np.repeat(x, len(pictures), axis=0) for x in whole]
         return Labelled(self.predict(of_inputs).mean(axis=0), len(pictures), note)
 
-    def _label_as_a_whole(self, song):
+    def _of_whole_song(self, song):
+        """For each input what it takes of a song as a whole, (1, columns); None for pictures."""
         self._must_be_of_audio()
-        values, _ = statistics.of_file(song)
-        chosen = [values[None, tables.positions(settings["columns"])] for settings in self.info["inputs"]]
-        return Labelled(self.predict(chosen)[0], 1, "")
+        found = []
+        for settings in self.info["inputs"]:
+            if settings["feature"] == tables.FEATURE:
+                found.append(statistics.of_file(song)[0][None, tables.positions(settings["columns"])])
+            else:
+                found.append(metadata.of_song(song, settings) if settings["feature"] in metadata.FIELDS else None)
+        return found
 
     def predict(self, pictures):
         """Probabilities, float32 (pieces, classes).

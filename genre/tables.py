@@ -21,6 +21,7 @@ class Table(NamedTuple):
 
     folders: dict  # {"statistics": folder}
     series: list  # names of `statistics.SERIES`
+    per_track = True
 
     @property
     def shape(self):
@@ -45,6 +46,10 @@ class Table(NamedTuple):
     def load(self, subset, classes, multi_label):
         """As `load`."""
         return load(self.folders[FEATURE], subset, classes, self.series, multi_label)
+
+    def levels(self, x):
+        """As `levels`."""
+        return levels(x)
 
 
 def add_options(group):

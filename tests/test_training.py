@@ -277,7 +277,7 @@ def test_weights_are_kept_on_the_way_and_after_a_kill(tmp_path, killed_after_2_e
 def test_levels_are_standardised_by_the_training_pictures_channel_by_channel():
     x = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3)).astype(np.uint8)
     x[..., 1] = 9
-    mean, variance = training._level_statistics(x)
+    mean, variance = plans.Source.levels(None, x)
     np.testing.assert_allclose(mean, x.mean(axis=(0, 1, 2)))
     np.testing.assert_allclose(variance, np.maximum(x.var(axis=(0, 1, 2)), 1))
 

@@ -50,20 +50,21 @@ def songs(root):
 
 def with_artists(tracks):
     """The tracks, those without an artist with that of their file's tags, in lower case, where it names one."""
-    unknown = (joblib.delayed(_artist)(track.path) for track in tracks if not track.artist)
+    unknown = (joblib.delayed(tag)(track.path, "artist") for track in tracks if not track.artist)
     artists = iter(joblib.Parallel(n_jobs=4, prefer="threads")(unknown))
     return [track if track.artist else dataclasses.replace(track, artist=next(artists)) for track in tracks]
 
 
-def _artist(path):
+def tag(path, name):
+    """What a file's tags say of "artist" or "album", in lower case; "" where they say nothing."""
     import mutagen
 
     try:
         tags = mutagen.File(path, easy=True)
-        artist = " ".join((tags.get("artist") or [""])[0].split()).lower() if tags else ""
+        value = " ".join((tags.get(name) or [""])[0].split()).lower() if tags else ""
     except Exception:  # whatever mutagen raises for a damaged file: decoding will say what is wrong with it
         return ""
-    return "" if artist in NO_ARTISTS else artist
+    return "" if value in NO_ARTISTS else value
 
 
 def left_out(root, found):
