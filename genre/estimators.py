@@ -15,6 +15,9 @@ FOLDS = 5  # at most
 TRUSTED = [  # the types beyond skops's own list that `load` lets in; what holds another is not loaded
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.tree._tree.Tree",
 ]
 
 
@@ -81,6 +84,35 @@ def _calibrated(estimator, folds):
     lacks a genre would teach a sigmoid that the genre does not occur.
     """
     return CalibratedClassifierCV(clone(estimator), method="temperature", cv=folds)
+
+
+def with_probabilities(estimator, y, rows, seed):
+    """An unfitted estimator that will have `predict_proba`: the given one, or one behind it that divides its decision
+    function by a temperature and takes the softmax, so that each decision stays what it was.
+
+    Args:
+        y: (rows,) class numbers of the rows that it will be fitted on. rows: their index rows. seed: of the folds, in
+            which they are held out in turn to fit the temperature on: by artist where known, else by track.
+
+    Raises:
+        DataError: there are not enough tracks.
+    """
+    if hasattr(estimator, "predict_proba"):
+        return estimator
+    for groups in ([row.artist or row.track for row in rows], [row.track for row in rows]):
+        found = folds(y, np.array(groups), np.ones(len(y), bool), seed)
+        held = sum(len(part) for _, part in found)
+        if held == len(y) and all(len(set(y[fitted])) == len(set(y)) for fitted, _ in found):
+            return CalibratedClassifierCV(estimator, method="temperature", cv=found, ensemble=False)
+    raise DataError("probabilities need two training tracks of each genre")
+
+
+def decisions(estimator, x):
+    """(rows, classes): its decision function where `with_probabilities` gave it its probabilities, else these."""
+    if not isinstance(estimator, CalibratedClassifierCV):
+        return estimator.predict_proba(x)
+    found = estimator.calibrated_classifiers_[0].estimator.decision_function(x)
+    return np.stack([-found, found], axis=1) if found.ndim == 1 else found
 
 
 def write_search(search, path):

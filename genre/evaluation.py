@@ -33,7 +33,7 @@ def write(folder, predicted, classes, title):
         results[subset] |= {"pieces": len(y), "piece_accuracy": float((per_piece.argmax(axis=1) == y).mean())}
         for track, t, s, shares in zip(tracks, truth, said, probabilities, strict=True):
             lines.append([track, subset, classes[t], classes[s], *(f"{share:.6f}" for share in shares)])
-    counts = metrics.confusion_matrix(truth, said, labels=np.arange(len(classes)))
+    counts = confusion_counts(truth, said, len(classes))
     named = [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)]
     files.write_csv(folder / "predictions.csv", lines)
     files.write_csv(folder / "confusion_matrix.csv", [["true \\ predicted", *classes], *named])
@@ -102,6 +102,34 @@ def show(results):
     print(f"{'class':{width}}  precision  recall     F1  {subset} tracks")
     for name, c in s["per_class"].items():
         print(f"{name:{width}}  {c['precision']:9.2f}  {c['recall']:6.2f}  {c['f1']:5.2f}  {c['tracks']:6}")
+
+
+def confusion_counts(y, said, classes):
+    """(classes, classes), true class by predicted class. Args: classes: how many."""
+    return metrics.confusion_matrix(y, said, labels=np.arange(classes))
+
+
+def roc_curves(y, scores):
+    """Each class against the others, wherever the line between them is drawn.
+
+    Args:
+        y: (tracks,) class numbers. scores: (tracks, classes), the higher the likelier.
+
+    Returns:
+        {class number: (false positive rates, true positive rates, area)} of those that some tracks are of and others
+        are not; and the same of their mean curve, with the mean of their areas
+    """
+    found = {}
+    for number in range(scores.shape[1]):
+        if 0 < (y == number).sum() < len(y):
+            false, true, _ = metrics.roc_curve(y == number, scores[:, number])
+            found[number] = false, true, float(metrics.auc(false, true))
+    grid = np.linspace(0, 1, 201)
+    if not found:
+        return {}, (grid, grid, float("nan"))
+    curves = [np.interp(grid, false, true) for false, true, _ in found.values()]  # where one jumps, its upper end
+    mean = np.concatenate([[0], np.mean(curves, axis=0)])
+    return found, (np.concatenate([[0], grid]), mean, float(np.mean([area for *_, area in found.values()])))
 
 
 def average_tracks(rows, y, probabilities):

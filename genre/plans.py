@@ -67,7 +67,7 @@ class Plan:
 
     @property
     def title(self):
-        return f"{self.settings['script']}, {self.settings['feature']}"
+        return ", ".join(filter(None, (self.settings["script"], self.settings["feature"], self.args.member)))
 
     @property
     def multi_label(self):

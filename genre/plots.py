@@ -3,7 +3,9 @@
 from genre.files import whole_file
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 DOTS_PER_INCH = 150
@@ -61,6 +63,119 @@ def confusion_matrix(counts, classes, title, path):
     figure.colorbar(picture, ax=axes, label="share of the true class", shrink=0.8)
     figure.suptitle(title, parse_math=False)
     _save(figure, path)
+
+
+def roc_curves(panels, classes, title, path):
+    """A panel for each classifier: a curve for each class against the others, and their mean.
+
+    Args:
+        panels: {caption: ({class number: (false positive rates, true positive rates, area)}, the mean likewise)}.
+    """
+    colours = _colours(len(classes))
+    figure, grid = _grid(len(panels), 2.4, title, 0.4)
+    for axes, (caption, (of_class, (false, true, _))) in zip(grid, panels.items(), strict=True):
+        for number, curve in of_class.items():
+            axes.plot(*curve[:2], color=colours[number], linewidth=0.9, clip_on=False)
+        axes.plot(false, true, color="black", linewidth=1.8, clip_on=False)
+        axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+        axes.set_title(caption, fontsize=8)
+        axes.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks((0, 0.5, 1), ("0", "0.5", "1"), fontsize=7)
+        axes.set_xlabel("false positive rate", fontsize=7)
+        axes.set_ylabel("true positive rate", fontsize=7)
+        axes.grid(alpha=0.3)
+    _label_outer(grid)
+    lines = [Line2D([], [], color="black", linewidth=1.8, label="mean of all (macro)")]
+    lines += [Line2D([], [], color=colours[i], label=_plain(name)) for i, name in enumerate(classes)]
+    figure.legend(handles=lines, loc="outside lower center", ncols=3 if len(grid) < 3 else 6, fontsize=8)
+    _save(figure, path)
+
+
+def confusion_matrices(panels, classes, title, path):
+    """A panel for each classifier: shares of the true class in percent.
+
+    Args:
+        panels: {caption: (classes, classes), true class by predicted class}.
+    """
+    labels = [_short(name) for name in classes]
+    figure, grid = _grid(len(panels), max(2.0, 0.22 * len(classes)), title, 0.06 * max(map(len, labels)))
+    for axes, (caption, counts) in zip(grid, panels.items(), strict=True):
+        percent = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        picture = axes.imshow(percent, cmap="Blues", vmin=0, vmax=100)
+        for (row, column), share in np.ndenumerate(percent):
+            if share >= 0.5:
+                colour = "white" if share > 50 else "black"
+                axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=colour, fontsize=5.5)
+        axes.set_title(caption, fontsize=8)
+        axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7, parse_math=False)
+        axes.set_yticks(range(len(labels)), labels, fontsize=7, parse_math=False)
+        axes.tick_params(length=2)
+        axes.set_xlabel("predicted", fontsize=7)
+        axes.set_ylabel("true", fontsize=7)
+    _label_outer(grid)
+    bar = figure.colorbar(picture, ax=list(grid), shrink=0.5, aspect=30, pad=0.02)
+    bar.set_label("% of the true class", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
+    _save(figure, path)
+
+
+def points(xy, y, classes, title, path):
+    """Tracks as points in the plane, coloured by class.
+
+    Args:
+        xy: (tracks, 2). y: (tracks,) class numbers.
+    """
+    colours, markers = _colours(len(classes)), "osD^v<>Ph*"
+    figure = Figure(figsize=(8.5, 6.5), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    size = 28 if len(y) < 500 else 14 if len(y) < 3000 else 6  # square points
+    for number, name in enumerate(classes):
+        shown = {"color": colours[number], "marker": markers[number % len(markers)], "linewidths": 0}
+        axes.scatter(*xy[y == number].T, s=size, alpha=0.8, label=_plain(name), **shown)
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    as_large = (28 / size) ** 0.5
+    figure.legend(loc="outside right upper", fontsize=8, ncols=1 + len(classes) // MANY, markerscale=as_large)
+    figure.suptitle(title, parse_math=False, fontsize=10)
+    _save(figure, path)
+
+
+def _grid(count, side, title, labels):
+    """A figure with up to four panels a row, and its panels. Args: side: of a panel, labels: beside it, in inches."""
+    columns = min(4, count)
+    rows = -(-count // columns)
+    gap = labels if count % columns else 0  # above where the last row ends
+    size = max((side + 0.2) * columns + 1.2 + labels, 5.5), (side + 0.5) * rows + 1.2 + labels + gap
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    figure.suptitle(title, parse_math=False, fontsize=10)
+    return figure, grid[:count]
+
+
+def _label_outer(grid):
+    """Labels on the left and below only where no other panel is; matplotlib's own leaves those above a gap bare."""
+    columns = min(4, len(grid))
+    for number, axes in enumerate(grid):
+        if number % columns:
+            axes.set_ylabel("")
+            axes.tick_params(labelleft=False)
+        if number + columns < len(grid):
+            axes.set_xlabel("")
+            axes.tick_params(labelbottom=False)
+
+
+def _plain(name):
+    """A class name for a legend, which would read $ as mathematics."""
+    return _short(name).replace("$", r"\$")
+
+
+def _colours(count):
+    """A colour for each class, told apart by eye up to twenty."""
+    if count <= 20:
+        return colormaps["tab10" if count <= 10 else "tab20"].colors[:count]
+    return colormaps["hsv"](np.arange(count) / count)
 
 
 def class_counts(counts, title, path):
