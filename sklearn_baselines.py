@@ -125,8 +125,11 @@ def _plans(args):
 
 
 def _is_finished(plan, strict):
-    """Whether there is a run of these settings. One that was not asked for, not `strict`, may be of other settings; if it
-    is not, it stands in the table beside those that were."""
+    """Whether there is a run of these settings.
+
+    Args:
+        strict: whether one of other settings is an error, as it was asked for, or is left out of the table.
+    """
     try:
         return plans.finished(plan.settings, plan.target)
     except CallError:

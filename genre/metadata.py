@@ -53,14 +53,15 @@ class Names(NamedTuple):
 
 def of_split(field, folder):
     """The names that the training tracks of a picture folder have."""
-    return Names(field, folder, sorted({getattr(row, field) for row in index.subset_rows(folder, "train")} - {""}))
+    found = {music.one_case(getattr(row, field)) for row in index.subset_rows(folder, "train")}
+    return Names(field, folder, sorted(found - {""}))
 
 
 def one_hot(names, vocabulary):
-    """uint8 (names, 1 + vocabulary): column 0 is 1 where a name is not in the vocabulary."""
+    """uint8 (names, 1 + vocabulary): column 0 is 1 where a name, in lower case, is not in the vocabulary."""
     number = {name: i for i, name in enumerate(vocabulary, 1)}
     x = np.zeros((len(names), 1 + len(vocabulary)), np.uint8)
-    x[np.arange(len(names)), [number.get(name, 0) for name in names]] = 1
+    x[np.arange(len(names)), [number.get(music.one_case(name), 0) for name in names]] = 1
     return x
 
 
@@ -73,4 +74,4 @@ def unknown(x):
 
 def of_song(path, settings):
     """The name in a song's own tags, as a row of `one_hot`: uint8 (1, columns)."""
-    return one_hot([music.tag(path, settings["feature"])], settings["vocabulary"])
+    return one_hot([music.read_names(path)[FIELDS.index(settings["feature"])]], settings["vocabulary"])

@@ -145,15 +145,16 @@ def test_probabilities_change_no_decision_and_are_fitted_on_songs_held_out(name,
 
 def test_a_song_is_predicted_without_tensorflow(tmp_path):
     write_songs(tmp_path / "data" / "genres", tracks=8, seconds=2)
-    common = "import sys; sys.argv[1:] = {options}; import {name} as it; it.main(); assert 'tensorflow' not in sys.modules"
     for name, options in (
         ("create_statistics", []),
         ("split_dataset", []),
         ("sklearn_baselines", ["--classifier=rfc"]),
         ("predict", ["data/genres/high/high.00000.wav", "--run=models/sklearn_baselines/statistics/rfc"]),
     ):
-        code = f"sys_path = {str(ROOT)!r}; import sys; sys.path.insert(0, sys_path); "
-        code += common.format(options=options, name=name)
+        code = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[1:] = {options}; import {name}; {name}.main(); "
+        )
+        code += "assert 'tensorflow' not in sys.modules"
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     assert "high" in done.stdout

@@ -219,7 +219,7 @@ def test_init_from_copies_layers_of_one_name_and_shape(tmp_path, capsys):
     source = train(tmp_path, "--epochs=1")
     args = arguments(tmp_path, f"--init_from={source}", "--run_name=warm", "--epochs=1", "--learning_rate=1e-30")
     run = training.train(time_model.build_model, ["mel"], args)
-    assert f" started from {source} (mel at native)" in capsys.readouterr().out
+    assert f" started from {source} (mel at 12 x 20 x 1)" in capsys.readouterr().out
     warm, cold = (
         runs.read(r).model.get_layer("time_model").get_layer("time_filters").get_weights()[0] for r in (run, source)
     )

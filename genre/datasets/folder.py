@@ -20,8 +20,8 @@ LONGEST_NAME = 180  # bytes; file systems allow 255, and a piece number and a te
 
 
 def tracks(root, name="folder"):
-    """As `songs`, with the artists that the files' tags name."""
-    return with_artists(songs(root))
+    """As `songs`, with the artists and albums that the files' tags name."""
+    return with_names(songs(root))
 
 
 def songs(root):
@@ -48,23 +48,32 @@ def songs(root):
     return found
 
 
-def with_artists(tracks):
-    """The tracks, those without an artist with that of their file's tags, in lower case, where it names one."""
-    unknown = (joblib.delayed(tag)(track.path, "artist") for track in tracks if not track.artist)
-    artists = iter(joblib.Parallel(n_jobs=4, prefer="threads")(unknown))
-    return [track if track.artist else dataclasses.replace(track, artist=next(artists)) for track in tracks]
+def with_names(tracks):
+    """The tracks, those without an artist or an album with that of their file's tags, where it names one."""
+    unknown = (joblib.delayed(read_names)(track.path) for track in tracks if not (track.artist and track.album))
+    found = iter(joblib.Parallel(n_jobs=4, prefer="threads")(unknown))
+    return [track if track.artist and track.album else _named(track, *next(found)) for track in tracks]
 
 
-def tag(path, name):
-    """What a file's tags say of "artist" or "album", in lower case; "" where they say nothing."""
+def _named(track, artist, album):
+    return dataclasses.replace(track, artist=track.artist or artist, album=track.album or album)
+
+
+def read_names(path):
+    """The artist and the album in a file's tags, each in lower case; "" where they say nothing."""
     import mutagen
 
     try:
-        tags = mutagen.File(path, easy=True)
-        value = " ".join((tags.get(name) or [""])[0].split()).lower() if tags else ""
+        tags = mutagen.File(path, easy=True) or {}
+        artist, album = (one_case((tags.get(name) or [""])[0]) for name in ("artist", "album"))
     except Exception:  # whatever mutagen raises for a damaged file: decoding will say what is wrong with it
-        return ""
-    return "" if value in NO_ARTISTS else value
+        return "", ""
+    return "" if artist in NO_ARTISTS else artist, album
+
+
+def one_case(name):
+    """A name in lower case, with single spaces."""
+    return " ".join(name.split()).lower()
 
 
 def left_out(root, found):

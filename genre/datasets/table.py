@@ -6,7 +6,7 @@ from pathlib import Path
 
 from genre.command_line import CallError, DataError
 from genre.datasets import Track
-from genre.datasets.folder import unique_names, with_artists
+from genre.datasets.folder import unique_names, with_names
 from genre.index import SUBSETS
 
 FOLDERS = {}  # a file, not a name
@@ -49,7 +49,7 @@ def tracks_and_left_out(path, root):
         Track(root / row["path"], names[row["path"]], row["labels"], row["artist"], row["album"], row["subset"])
         for row in there
     ]
-    return sorted(with_artists(tracks), key=lambda track: track.id), sentences
+    return sorted(with_names(tracks), key=lambda track: track.id), sentences
 
 
 def _row(cells, where):
