@@ -11,7 +11,7 @@ demo: .venv/installed
 	.venv/bin/python demo.py
 
 test: .venv/installed
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist=worksteal
 
 lint: .venv/installed
 	.venv/bin/python -m ruff check

@@ -1,8 +1,11 @@
 """Material that the tests make themselves: tiny songs, tiny picture folders, and a way to call the scripts."""
 
 import ast
+import contextlib
 import importlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -98,14 +101,35 @@ def train(monkeypatch, name, *options):
 
 
 def call(*command, cwd=None, code=0):
-    """Run `python <script> ...` as a user would. Returns the finished process; its exit code must be `code`."""
+    """Run `python <script> ...` as a user would; what needs TensorFlow, which takes long to start, in this process.
+
+    Returns:
+        what has `returncode`, which must be `code`, `stdout` and `stderr`.
+    """
     script, *options = map(str, command)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / script), *options], cwd=cwd, capture_output=True, encoding="utf-8", errors="replace"
-    )
+    needs_tensorflow = script.removesuffix(".py") in (*ARCHITECTURES, "predict")
+    done = (_run_here if needs_tensorflow else _run)(script, options, cwd)
     assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def _run(script, options, cwd):
+    captured = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+    return subprocess.run([sys.executable, str(ROOT / script), *options], cwd=cwd, **captured)
+
+
+def _run_here(script, options, cwd):
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", [script, *options])
+        if cwd:
+            patch.chdir(cwd)
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+    for stream in (out, err):
+        stream.seek(0)
+    return subprocess.CompletedProcess(script, stopped.value.code, out.read(), err.read())
 
 
 def one_line_error(*command, code, cwd=None):
