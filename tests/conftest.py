@@ -33,6 +33,7 @@ ON_RUNS = [name for name in ARCHITECTURES if main_keywords(name).get("inputs") =
 ON_STATISTICS = [name for name in ARCHITECTURES if main_keywords(name).get("inputs") == "statistics"]
 ON_PICTURES = [name for name in ARCHITECTURES if name not in ON_RUNS + ON_STATISTICS]
 SELF_SUFFICIENT = [name for name, feature in FEATURES.items() if feature.needs is None]  # features without weights
+WITH_PROCESSES = ("create_spectrograms.py", "create_statistics.py", "audit_dataset.py", "demo.py")  # of their own
 SR = 8000  # Hz; low, so that the tests are fast
 QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")
 
@@ -101,14 +102,13 @@ def train(monkeypatch, name, *options):
 
 
 def call(*command, cwd=None, code=0):
-    """Run `python <script> ...` as a user would; what needs TensorFlow, which takes long to start, in this process.
+    """Run `python <script> ...` as a user would, in this process, as most take longer to start than to run.
 
     Returns:
         what has `returncode`, which must be `code`, `stdout` and `stderr`.
     """
     script, *options = map(str, command)
-    needs_tensorflow = script.removesuffix(".py") in (*ARCHITECTURES, "predict")
-    done = (_run_here if needs_tensorflow else _run)(script, options, cwd)
+    done = (_run if script in WITH_PROCESSES else _run_here)(script, options, cwd)
     assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done
