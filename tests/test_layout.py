@@ -16,6 +16,7 @@ HEAVY = {
     "logs",
     "losses",
     "networks",
+    "options",
     "training",
     "vgg16",
 }  # the only modules that import keras as they are imported
@@ -62,9 +63,9 @@ def test_an_architecture_is_short_and_ends_with_its_main(name):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_helps_and_shows_its_defaults(name):
-    from genre.training import _parser
+    from genre.options import parser_of
 
-    text = _parser(importlib.import_module(name).build_model, {}).format_help()
+    text = parser_of(importlib.import_module(name).build_model, {}).format_help()
     assert text.count("(default: ") > 10
     assert f"python {name}.py" in text
 

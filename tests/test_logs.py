@@ -3,6 +3,7 @@ import sys
 import time_model
 from genre import epochs, training
 from genre.command_line import CallError
+from genre.options import parser_of
 
 import pytest
 from conftest import write_pictures
@@ -13,7 +14,7 @@ def train(folder, *options):
     if not images_path.is_dir():
         write_pictures(images_path / "mel")
     common = [f"--images_path={images_path}", f"--models={folder / 'models'}", "--filter_frames=4", "--epochs=2"]
-    args = training._parser(time_model.build_model, {}).parse_args([*common, *options])
+    args = parser_of(time_model.build_model, {}).parse_args([*common, *options])
     return training.train(time_model.build_model, ["mel"], args)
 
 

@@ -8,6 +8,7 @@ import frequency_model
 from genre import index, inputs, losses, multi_label, runs, training
 from genre.backend import keras, tf
 from genre.command_line import CallError
+from genre.options import parser_of
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def arguments(folder, *options):
     if not images_path.is_dir():
         write_tagged(images_path / "mel")
     common = [f"--images_path={images_path}", f"--models={folder / 'models'}", "--batch_size=5", "--filter_bins=4"]
-    return training._parser(frequency_model.build_model, {}).parse_args([*common, "--multi_label", *options])
+    return parser_of(frequency_model.build_model, {}).parse_args([*common, "--multi_label", *options])
 
 
 def train(folder, *options):

@@ -2,6 +2,7 @@ import time_model
 import vgg16_model
 from genre import layers, networks, runs, training
 from genre.backend import keras
+from genre.options import parser_of
 
 import numpy as np
 import pytest
@@ -69,9 +70,7 @@ def test_training_behind_a_kept_front_is_training_of_the_whole(tmp_path, monkeyp
     found = {}
     for name, most in (("kept", networks.MOST_KEPT), ("computed", 0)):
         monkeypatch.setattr(networks, "MOST_KEPT", most)
-        args = training._parser(vgg16_model.build_model, {"standardise": False}).parse_args(
-            [*common, f"--run_name={name}"]
-        )
+        args = parser_of(vgg16_model.build_model, {"standardise": False}).parse_args([*common, f"--run_name={name}"])
         found[name] = runs.read(training.train(vgg16_model.build_model, ["mel"], args)).model.get_weights()
     for a, b in zip(*found.values(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 if precision == "float32" else 2e-3)
@@ -81,7 +80,7 @@ def test_a_frozen_training_resumes_as_if_it_had_not_been_stopped(tmp_path, monke
     write_pictures(tmp_path / "images" / "mel")
     options = [f"--images_path={tmp_path / 'images'}", f"--models={tmp_path}", "--epochs=3", "--weights=none"]
     options += ["--units=8", "--trainable_layers=0"]
-    parser = training._parser(vgg16_model.build_model, {"standardise": False})
+    parser = parser_of(vgg16_model.build_model, {"standardise": False})
     unbroken = training.train(vgg16_model.build_model, ["mel"], parser.parse_args([*options, "--run_name=unbroken"]))
 
     def stop(self, epoch, logs=None):

@@ -9,6 +9,7 @@ import sys
 
 from genre import inputs, runs, training
 from genre.command_line import CallError
+from genre.options import parser_of
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_features_together_are_a_picture_of_all_or_a_branch_of_each(tmp_path):
     def chosen(name, features):
         build_model = importlib.import_module(name).build_model
         options = [f"--models={tmp_path}", f"--features={features}"]
-        args = training._parser(build_model, main_keywords(name)).parse_args(options)
+        args = parser_of(build_model, main_keywords(name)).parse_args(options)
         return [[path.relative_to(tmp_path).as_posix() for path in paths] for paths in training._runs(args)]
 
     for run in ("vgg16_model/mel+mfcc", "residual_crnn_model/mel", "residual_crnn_model/mfcc"):

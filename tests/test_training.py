@@ -11,6 +11,7 @@ import time_model
 from genre import epochs, index, inputs, plans, runs, training
 from genre.backend import keras
 from genre.command_line import CallError, DataError
+from genre.options import parser_of
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def arguments(folder, *options):
     if not images_path.is_dir():
         write_pictures(images_path / "mel", counts=[("train", 8), ("validation", 4), ("test", 4)])
     common = [f"--images_path={images_path}", f"--models={folder / 'models'}", "--batch_size=5", "--filter_frames=4"]
-    return training._parser(time_model.build_model, {}).parse_args([*common, *options])
+    return parser_of(time_model.build_model, {}).parse_args([*common, *options])
 
 
 def train(folder, *options):

@@ -1,0 +1,120 @@
+"""The options of an architecture script: its own, those of its data, of the training and of the run."""
+
+import sys
+
+from genre import images, logs, losses, plans, tables
+from genre.command_line import (
+    CallError,
+    Parser,
+    add_option,
+    names,
+    natural,
+    natural_float,
+    one_of,
+    parameters,
+    positive,
+    positive_float,
+)
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
+TRAINING = {  # option: (type, default, help)
+    "epochs": (positive, 100, "passes over the training pictures, at most"),
+    "patience": (positive, 20, "epochs without a better validation accuracy to stop after"),
+    "batch_size": (positive, 32, "pictures a step"),
+    "optimizer": (str, "adam", "a Keras optimizer"),
+    "learning_rate": (positive_float, 1e-3, "of the optimizer"),
+    "weight_decay": (natural_float, 0.0, "decoupled, of the optimizer"),
+    "precision": (one_of(PRECISIONS), "float32", f"{', '.join(PRECISIONS)}: the fastest this machine is made for"),
+    "init_from": (str, "", "comma list of runs whose layers of the same name and shape to start from"),
+}
+
+
+def parser_of(build_model, defaults):
+    """The parser of an architecture script. Args: defaults: as those of `training.main`."""
+    kind = {"largest_size": "native", "standardise": True, "inputs": "pictures", "run": "", "estimator": False}
+    kind |= {"branches": False}
+    kind = {name: defaults.get(name, default) for name, default in kind.items()}
+    parser = Parser(sys.modules[build_model.__module__].__doc__)
+    own = parser.add_argument_group("this architecture")
+    for name, (default, text) in parameters(build_model).items():
+        add_option(own, name, default, text)
+    data = plans.add_data_options(parser)
+    text = "each label of a track counts, with a probability of its own: tags"
+    data.add_argument("--multi_label", action="store_true", help=text)
+    data.add_argument("--tags", type=_names, default=(), metavar="A,B", help="of --multi_label: only these")
+    if kind["inputs"] == "statistics":
+        tables.add_options(data)
+    else:
+        (_add_run_options if kind["inputs"] == "runs" else _add_picture_options)(data, kind)
+    if not kind["estimator"]:
+        fit = parser.add_argument_group("training")
+        for name, (value, default, text) in TRAINING.items():
+            fit.add_argument(f"--{name}", type=value, default=default, help=text)
+        text = "of --multi_label: what a tag's tracks count against the others; balanced: as often as they are fewer"
+        fit.add_argument("--pos_weight", type=_pos_weight, default="balanced", metavar="X", help=text)
+        text = "of --multi_label: a network for each tag alone, in a run of its own"
+        fit.add_argument("--one_per_tag", action="store_true", help=text)
+    parser.add_argument("--seed", type=natural, default=0, help="of initial weights, shuffling, dropout and folds")
+    text = "train N times, with --seed and the seeds after it, each run kept, and say the mean"
+    parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
+    out = plans.add_run_options(parser)
+    again = out.add_mutually_exclusive_group()
+    if not kind["estimator"]:
+        again.add_argument("--resume", action="store_true", help="continue a training that was killed")
+        text = "keep the weights of every Nth epoch, too, in the run's checkpoints/"
+        out.add_argument("--checkpoint_every", type=natural, default=0, metavar="N", help=text)
+        text = f"{' or '.join(logs.KINDS)}: write every epoch to it, too, while it trains"
+        out.add_argument("--log", type=one_of(logs.KINDS), help=text)
+    again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
+    settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator", "branches")}
+    settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
+    parser.set_defaults(**settings | {name: value for name, value in defaults.items() if name not in kind})
+    return parser
+
+
+def _add_picture_options(group, kind):
+    fuses = kind["inputs"] == "features"
+    together = "takes two together" if fuses else "stacks two as channels"
+    group.add_argument("--features", default="mel", help=f"comma list, a run for each; a+b {together}")
+    if not fuses:
+        text = "factors of stacked features"
+        group.add_argument("--feature_weights", type=_weights, default=(), metavar="A,B", help=text)
+    largest = kind["largest_size"]
+    text = "exact size that pictures are resized to, 'native' to keep a side or both "
+    text += f"(default: as they are, but at most {largest})" if largest != "native" else "(default: as they are)"
+    group.add_argument("--image_size", type=images.parse_size, metavar="BINSxFRAMES", help=text)
+
+
+def _add_run_options(group, kind):
+    usual = " and ".join(f"<models>/{script}/<feature>" for script in names(kind["run"]))
+    text = f"comma list of finished runs to build on, of any script (default: {usual})"
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--run", metavar="RUN", help=text)
+    text = "comma list: on the runs of each, if --run names none"
+    text += "; a+b: on the runs of a and those of b" if kind["branches"] else ""
+    which.add_argument("--features", default="mel", help=text)
+
+
+def check(args):
+    """Raises: CallError: options do not fit together."""
+    if args.one_per_tag and args.repeats > 1:
+        raise CallError("--one_per_tag trains with one seed; give --seed and --run_name instead of --repeats")
+    if not args.multi_label:
+        for name, given in (("tags", args.tags), ("one_per_tag", args.one_per_tag)):
+            if given:
+                raise CallError(f"--{name} is for data with several labels a track; add --multi_label")
+    elif args.estimator:
+        raise CallError("--multi_label is for networks; a machine gives each track one label")
+
+
+def _weights(text):
+    return tuple(positive_float(part) for part in text.split(","))
+
+
+def _names(text):
+    return tuple(names(text))
+
+
+def _pos_weight(text):
+    return text if text == losses.BALANCED else positive_float(text)
