@@ -13,7 +13,7 @@ Differs: the source reads raw constant-Q magnitudes, not decibels. Its pictures 
     python frequency_cnn_model.py --features=cqt --block=densenet --block_at=all --epochs=30
 """
 
-from genre.layers import BLOCKS, convolution, dense_logits, max_pool, one_of
+from genre.layers import blocks, dense_logits, max_pool
 from genre.training import main
 
 import keras
@@ -22,9 +22,8 @@ from keras import layers
 
 def columns(x, filters, pool_frames, block, block_at):
     """What the convolutions leave of (bins, frames, channels): (bins * filters,) of 640 frames."""
-    where = one_of({"second": (1,), "all": range(len(filters))}, block_at)
-    for number, (count, frames) in enumerate(zip(filters, pool_frames, strict=True)):
-        x = (one_of(BLOCKS, block) if number in where else convolution)(x, count, (1, 5))
+    for convolve, count, frames in zip(blocks(len(filters), block, block_at), filters, pool_frames, strict=True):
+        x = convolve(x, count, (1, 5))
         x = max_pool(x, (1, frames))  # (bins, frames / 4, filters) ...
     return layers.Flatten()(x)
 

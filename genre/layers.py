@@ -158,6 +158,12 @@ def dense_block(x, filters, kernel_size):
 BLOCKS = {"plain": convolution, "resnet": residual_block, "densenet": dense_block}
 
 
+def blocks(count, block, block_at):
+    """What each of `count` convolutions is, a function as `convolution`: one of BLOCKS at the "second" or at "all"."""
+    where = one_of({"second": (1,), "all": range(count)}, block_at)
+    return [one_of(BLOCKS, block) if number in where else convolution for number in range(count)]
+
+
 def sequence(x):
     """The columns of a picture: (bins, frames, channels) -> (frames, bins * channels)."""
     bins, frames, channels = x.shape[1:]

@@ -83,6 +83,21 @@ def test_it_builds_for_any_shape_and_number_of_classes_and_ends_in_logits(name):
         assert getattr(core.layers[-1], "activation", None) in (None, keras.activations.linear)
 
 
+WITH_BLOCKS = [n for n in ON_PICTURES if "block" in parameters(importlib.import_module(n).build_model)]
+
+
+@pytest.mark.parametrize("name", WITH_BLOCKS)
+def test_its_blocks_are_where_they_are_said_to_be(name):
+    counts = {}
+    for block, block_at in itertools.product(layers.BLOCKS, ("second", "all")):
+        core = build(name, (12, 80, 1), 3, block=block, block_at=block_at)
+        kinds = {keras.layers.Add: "resnet", keras.layers.Concatenate: "densenet"}
+        found = [kinds[type(layer)] for layer in core.layers if type(layer) in kinds]
+        counts[block, block_at] = found.count(block) // (2 if block == "densenet" else 1)
+        assert set(found) <= {block}
+    assert counts == {(b, at): 0 if b == "plain" else 1 if at == "second" else 4 for b, at in counts}
+
+
 @pytest.mark.parametrize("name", ON_STATISTICS)
 @pytest.mark.parametrize("columns", COLUMNS)
 def test_on_statistics_it_builds_for_any_number_of_columns_and_classes(name, columns):
