@@ -5,13 +5,16 @@ import json
 
 from genre import files, plots
 from genre.command_line import DataError
+from genre.runs import METRICS, SMALLEST
 
 import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 from scipy.stats import binomtest
 from sklearn import metrics
 
 CONFIDENCE = 0.95
-METRICS, SUMMARY = "metrics.json", "summary.csv"
+SUMMARY = "summary.csv"
 SUMMED_UP = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "recall", "precision")
 
 
@@ -33,6 +36,8 @@ def write(folder, predicted, classes, title):
         results[subset] |= {"pieces": len(y), "piece_accuracy": float((per_piece.argmax(axis=1) == y).mean())}
         for track, t, s, shares in zip(tracks, truth, said, probabilities, strict=True):
             lines.append([track, subset, classes[t], classes[s], *(f"{share:.6f}" for share in shares)])
+        if subset == "validation":
+            results[subset]["temperature"] = temperature(truth, probabilities)
     counts = confusion_counts(truth, said, len(classes))
     named = [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)]
     files.write_csv(folder / "predictions.csv", lines)
@@ -184,6 +189,22 @@ def scores(y, probabilities, classes):
             for name, p, r, f, n in zip(classes, precision, recall, f1, support, strict=True)
         },
     }
+
+
+def temperature(y, probabilities):
+    """What the logarithms of probabilities are divided by so that they are the likeliest; above 1 if they are too sure.
+
+    Source: Guo et al., "On calibration of modern neural networks", 2017, https://arxiv.org/abs/1706.04599.
+
+    Args:
+        y: (tracks,) class numbers. probabilities: (tracks, classes).
+    """
+    logarithms = np.log(np.maximum(probabilities, SMALLEST))
+
+    def loss(log_temperature):
+        return -log_softmax(logarithms / np.exp(log_temperature), axis=1)[np.arange(len(y)), y].mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log((0.05, 20)), method="bounded").x))
 
 
 def write_summary(folder, of, results):

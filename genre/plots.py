@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 DOTS_PER_INCH = 150
 LONGEST = 28  # letters of a class name
+MOST_ROWS = 10  # of a timeline
 MANY = 30  # classes, from which on cells shrink
 
 
@@ -176,6 +177,35 @@ def _colours(count):
     if count <= 20:
         return colormaps["tab10" if count <= 10 else "tab20"].colors[:count]
     return colormaps["hsv"](np.arange(count) / count)
+
+
+def timeline(probabilities, step, classes, spectrogram, seconds, title, path):
+    """The likeliest classes of a song over time, above its spectrogram.
+
+    Args:
+        probabilities: (steps, classes); NaN in silence. step: s. spectrogram: uint8 (bins, frames), of `seconds`.
+    """
+    heard = np.nan_to_num(probabilities)
+    order = np.argsort(-heard.max(axis=0), kind="stable")[:MOST_ROWS]
+    order = order[np.argsort(-heard[:, order].mean(axis=0), kind="stable")]
+    end, height = len(probabilities) * step, 0.24 * len(order)
+    figure = Figure(figsize=(10, 3.4 + height), dpi=DOTS_PER_INCH, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(height, 2.2))
+    shown = {"extent": (0, end, len(order) - 0.5, -0.5), "aspect": "auto", "interpolation": "nearest"}
+    picture = above.imshow(100 * probabilities[:, order].T, cmap="Blues", vmin=0, vmax=100, **shown)
+    said = [(step * (n + 0.5), np.argmax(p[order])) for n, p in enumerate(probabilities) if not np.isnan(p).any()]
+    above.plot(
+        [time for time, _ in said], [row for _, row in said], "o", color="black", markeredgecolor="white", markersize=4
+    )
+    above.set_yticks(range(len(order)), [_short(classes[i]) for i in order], parse_math=False, fontsize=8)
+    above.set_title("dots: the likeliest", fontsize=8, loc="right")
+    below.imshow(spectrogram, cmap="magma", aspect="auto", extent=(0, seconds, 0, 1))
+    below.set_xlim(0, max(end, seconds))
+    below.set(xlabel="seconds", yticks=[], ylabel="frequency")
+    bar = figure.colorbar(picture, ax=[above, below], pad=0.01, aspect=40)
+    bar.set_label("% likely", fontsize=8)
+    figure.suptitle(title, parse_math=False, fontsize=10)
+    _save(figure, path)
 
 
 def class_counts(counts, title, path):

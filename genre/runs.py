@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,21 @@ from genre.features import Sound
 from genre.recipe import Recipe
 
 import numpy as np
+import scipy.special
 
 RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
+METRICS = "metrics.json"
 MEMBERS = "members"  # folder of an ensemble: what each of its runs needs to label songs
 BATCH = 32  # pieces a forward pass
+SMALLEST = 1e-7  # probability, for its logarithm
+
+
+class Heard(NamedTuple):
+    """What a run takes of one song: `x` has for each input an array of `pieces` rows; `note` is for people."""
+
+    x: list
+    pieces: int
+    note: str
 
 
 class Labelled(NamedTuple):
@@ -32,6 +44,7 @@ class Run:
 
     folder: Path
     info: dict
+    calibrated: bool = False  # whether its probabilities are right as often as they say
 
     @property
     def name(self):
@@ -97,10 +110,30 @@ class Run:
                 f"({tables.MAKE} without --table), split and train again"
             )
 
-    def pieces(self, song):
-        """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded."""
+    def pieces(self, song, overlap=None):
+        """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded.
+
+        Args:
+            overlap: share of a piece that the next one repeats, if not the recipe's.
+        """
         rates = sorted({recipe.sr for channels in self.recipes for recipe in channels})
-        return audio.pieces(song, rates, self.seconds, self.recipes[0][0].overlap, pad_short=True)
+        overlap = self.recipes[0][0].overlap if overlap is None else overlap
+        return audio.pieces(song, rates, self.seconds, overlap, pad_short=True)
+
+    def spectrogram(self, song, most):
+        """What the run's first input is made of, of a whole song, piece after piece.
+
+        Args:
+            most: frames, to which it is reduced.
+
+        Returns:
+            uint8 (bins, frames), seconds of it
+        """
+        recipe = self.recipes[0][0]
+        pieces = list(audio.pieces(song, [recipe.sr], self.seconds, pad_short=True))
+        whole = np.concatenate([images.render(Sound(p.samples[recipe.sr], recipe.sr), recipe) for p in pieces], axis=1)
+        reduced = images.resize(whole[..., None], (None, min(most, whole.shape[1])))[..., 0]
+        return reduced, len(pieces) * self.seconds
 
     def render(self, piece):
         """A piece of a song as the pictures that this run takes: for each input uint8 (bins, frames, channels)."""
@@ -159,8 +192,12 @@ class Run:
         Raises:
             AudioError: it cannot be decoded, or is silent. CallError: the run lacks what it needs, such as weights.
         """
+        return self.say(self.hear(song))
+
+    def hear(self, song):
+        """The first half of `label`, without the model: what the run takes of a song, `Heard`."""
         if self.on_statistics:
-            return Labelled(self.predict(self._of_whole_song(song))[0], 1, "")
+            return Heard(self._of_whole_song(song), 1, "")
         pictures, note = [], ""
         for piece in self.pieces(song):
             if piece.silent:
@@ -170,10 +207,59 @@ class Run:
             pictures.append(self.render(piece))
         if not pictures:
             raise audio.AudioError("silent")
+        return Heard(self._beside(self._of_whole_song(song), pictures), len(pictures), note)
+
+    def say(self, heard):
+        """The second half of `label`."""
+        return Labelled(self.settle(self.predict(heard.x).mean(axis=0)), heard.pieces, heard.note)
+
+    def timeline(self, song, step):
+        """What the run says of every `step` seconds of a song: the average over all pieces that hold them.
+
+        Returns:
+            float32 (steps, classes); NaN where all pieces are silent
+
+        Raises:
+            CallError: the run takes a song as a whole. And as `label`.
+        """
+        if self.on_statistics:
+            raise CallError(f"{self.folder} takes a song as a whole and has no timeline; name a run of pictures")
+        hops = max(1, math.ceil(step / self.seconds))  # in a step, where that is longer than a piece
+        hop, whole, found = step / hops, self._of_whole_song(song), []
+        for piece in self.pieces(song, 1 - hop / self.seconds):
+            end = piece.start + piece.seconds
+            if piece.silent:
+                found.append(np.full(len(self.classes), np.nan, np.float32))
+            else:
+                found.append(self.predict(self._beside(whole, [self.render(piece)]))[0])
+        holds = math.floor(self.seconds / hop + 1e-6)  # hops in a piece
+        count = min(len(found) + holds - 1, math.ceil(end / hop - 1e-6))
+        said = [_mean(found[max(0, n - holds + 1) : n + 1]) for n in range(count)]
+        return self.settle(np.array([_mean(said[n : n + hops]) for n in range(0, count, hops)]))
+
+    @functools.cached_property
+    def temperature(self):
+        """What the logarithms of probabilities are divided by, for as much confidence as is right on validation.
+
+        Raises:
+            DataError: it is not known.
+        """
+        path = self.folder / METRICS
+        try:
+            return float(json.loads(path.read_text(encoding="utf-8"))["validation"]["temperature"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise DataError(f"{path} has no temperature; train the run again with --overwrite") from None
+
+    def settle(self, probabilities):
+        """Probabilities (..., classes) as the run gives them; if it is `calibrated`, right as often as they say."""
+        if not self.calibrated:
+            return probabilities
+        return scipy.special.softmax(np.log(np.maximum(probabilities, SMALLEST)) / self.temperature, axis=-1)
+
+    def _beside(self, whole, pictures):
+        """For each input its rows: those of pictures, [of a piece [of an input]], or what is of the song as a whole."""
         of_pictures = iter([np.stack(of_input) for of_input in zip(*pictures, strict=True)])
-        whole = self._of_whole_song(song)
-        of_inputs = [next(of_pictures) if x is None else np.repeat(x, len(pictures), axis=0) for x in whole]
-        return Labelled(self.predict(of_inputs).mean(axis=0), len(pictures), note)
+        return [next(of_pictures) if x is None else np.repeat(x, len(pictures), axis=0) for x in whole]
 
     def _of_whole_song(self, song):
         """For each input what it takes of a song as a whole, (1, columns); None for pictures."""
@@ -216,13 +302,69 @@ class Ensemble(Run):
     def model(self):
         raise CallError(f"{self.folder} is a vote of runs and has no network of its own; name one of its runs")
 
-    def label(self, song):
-        """As `Run.label`; each member labels the whole song, then they vote."""
-        said = [member.label(song) for member in self.members]
-        members = np.stack([labelled.probabilities for labelled in said])[:, None]
-        (probabilities,) = voting.vote(self.info["hyperparameters"]["method"], members, self.estimator)
-        notes = dict.fromkeys(labelled.note for labelled in said if labelled.note)
-        return Labelled(probabilities.astype(np.float32), max(labelled.pieces for labelled in said), "; ".join(notes))
+    def hear(self, song):
+        """As `Run.hear`, of each member."""
+        heard = [member.hear(song) for member in self.members]
+        notes = dict.fromkeys(of.note for of in heard if of.note)
+        return Heard(heard, max(of.pieces for of in heard), "; ".join(notes))
+
+    def say(self, heard):
+        """As `Run.say`; each member says what it says of the whole song, then they vote."""
+        said = [member.say(of).probabilities for member, of in zip(self.members, heard.x, strict=True)]
+        return Labelled(self._vote(np.stack(said)[:, None])[0], heard.pieces, heard.note)
+
+    def spectrogram(self, song, most):
+        """As `Run.spectrogram`, of the first member."""
+        return self.members[0].spectrogram(song, most)
+
+    def timeline(self, song, step):
+        """As `Run.timeline`; the members vote on each step that all of them hear."""
+        said = [member.timeline(song, step) for member in self.members]
+        return self._vote(np.stack([of[: min(map(len, said))] for of in said]))
+
+    def _vote(self, said):
+        """The vote of members, (members, rows, classes) -> (rows, classes); NaN where one says nothing."""
+        heard = ~np.isnan(said).any(axis=(0, 2))
+        probabilities = np.full(said.shape[1:], np.nan, np.float32)
+        if heard.any():
+            probabilities[heard] = voting.vote(self.info["hyperparameters"]["method"], said[:, heard], self.estimator)
+        return self.settle(probabilities)
+
+
+@dataclasses.dataclass(frozen=True)
+class Together(Ensemble):
+    """Finished runs that vote by the mean of their probabilities, without a folder of their own."""
+
+    members: list = ()
+    estimator = None
+
+    @property
+    def name(self):
+        return " and ".join(member.name for member in self.members)
+
+
+def together(found):
+    """Several runs as one, whose probabilities are the mean of theirs.
+
+    Raises:
+        CallError: they know other classes, or some give a track one label and some several.
+    """
+    first, *others = found
+    for other in others:
+        if first.classes != other.classes:
+            mine, its = (" ".join(run.classes) for run in (first, other))
+            raise CallError(f"{first.folder} and {other.folder} know other classes: {mine}; {its}")
+        if bool(first.info.get("multi_label")) != bool(other.info.get("multi_label")):
+            raise CallError(f"of {first.folder} and {other.folder} one gives a track one label, the other several")
+    return (
+        Together(first.folder, first.info | {"hyperparameters": {"method": "mean"}}, members=found) if others else first
+    )
+
+
+def _mean(rows):
+    """The mean of those rows (classes,) that are not NaN, of which there may be none."""
+    said = [row for row in rows if not np.isnan(row).any()]
+    return np.mean(said, axis=0) if said else rows[0]
 
 
 def _run(folder, info):

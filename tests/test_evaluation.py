@@ -58,3 +58,12 @@ def test_a_run_gets_its_files_for_every_subset(tmp_path):
     assert confusion == ["true \\ predicted,a,b,c", "a,1,0,0", "b,0,1,0", "c,0,0,1"]  # of test, where there is one
     assert results["test"]["accuracy"] == 1.0
     assert results["validation"]["accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("too_sure", [0.5, 1.0, 4.0])
+def test_the_temperature_undoes_too_much_and_too_little_confidence(too_sure):
+    rng = np.random.default_rng(0)
+    logarithms = np.log(rng.dirichlet(np.ones(4), 5000))
+    y = np.array([rng.choice(4, p=np.exp(row)) for row in logarithms])
+    said = np.exp(too_sure * logarithms)
+    assert evaluation.temperature(y, said / said.sum(axis=1, keepdims=True)) == pytest.approx(too_sure, rel=0.06)

@@ -1,6 +1,8 @@
 import csv
+import json
+import shutil
 
-from genre import runs
+from genre import images, runs
 
 import numpy as np
 import pytest
@@ -49,17 +51,119 @@ def test_songs_predicted_before_ctrl_c_are_in_the_csv(tmp_path, trained_run, mon
 
     for name in "ab":
         soundfile.write(tmp_path / f"{name}.wav", sine(440), SR)
-    original = predict.predict_song
-    stop = iter([False, True])
-    monkeypatch.setattr(
-        predict, "predict_song", lambda *a: original(*a) if not next(stop) else (_ for _ in ()).throw(KeyboardInterrupt)
-    )
+    original, stop = predict.predict_song, iter([False, True])
+
+    def stopped(*arguments):
+        if next(stop):
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(predict, "predict_song", stopped)
     monkeypatch.setattr(
         "sys.argv", ["predict.py", str(tmp_path), f"--run={trained_run}", f"--csv={tmp_path / 'o.csv'}"]
     )
     with pytest.raises(KeyboardInterrupt):
         predict.main()
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 2
+
+
+def test_a_timeline_is_of_the_pieces_that_hold_each_step(tmp_path, trained_run):
+    """Of a song that is high, then low, then silent, in pieces of 1 s: of each step, and drawn and written."""
+    parts = [sine(2000, 2), sine(200, 2), np.zeros(2 * SR, np.float32)]
+    soundfile.write(tmp_path / "song.wav", np.concatenate(parts), SR)
+    run = runs.read(trained_run)
+    whole = run.timeline(tmp_path / "song.wav", 1)
+    half = run.timeline(tmp_path / "song.wav", 0.5)
+    long = run.timeline(tmp_path / "song.wav", 2)
+    assert whole.shape == (6, 3) and half.shape == (12, 3) and long.shape == (3, 3)
+    pieces = [
+        None if p.silent else run.predict([x[None] for x in run.render(p)])[0]
+        for p in run.pieces(tmp_path / "song.wav")
+    ]
+    np.testing.assert_allclose(whole[:4], pieces[:4], atol=1e-6)
+    assert np.isnan(whole[4:]).all() and np.isnan(half[9:]).all() and np.isnan(long[2]).all()
+    np.testing.assert_allclose(long[:2], [(whole[0] + whole[1]) / 2, (whole[2] + whole[3]) / 2], atol=1e-6)
+    overlapping = [p for p in run.pieces(tmp_path / "song.wav", overlap=0.5)][:2]
+    of_pieces = [run.predict([x[None] for x in run.render(p)])[0] for p in overlapping]
+    np.testing.assert_allclose(half[:2], [of_pieces[0], np.mean(of_pieces, axis=0)], atol=1e-6)
+    out = (f"--timeline={tmp_path / 'pictures'}", "--step=1", f"--json={tmp_path / 'out.json'}")
+    done = call("predict.py", tmp_path / "song.wav", f"--run={trained_run}", *out)
+    assert "0:04 to 0:06  silence" in done.stdout
+    (found,) = json.loads((tmp_path / "out.json").read_text())
+    assert [step["start"] for step in found["timeline"]] == [0, 1, 2, 3, 4, 5]
+    assert found["timeline"][5]["probabilities"] is None
+    assert list(found["timeline"][0]["probabilities"].values()) == pytest.approx(whole[0], abs=1e-5)
+    assert images.read(tmp_path / "pictures" / "song.png").shape[1] == 1500
+
+
+def test_a_song_shorter_than_a_piece_has_a_timeline_too(tmp_path, trained_run):
+    soundfile.write(tmp_path / "short.wav", sine(2000, 0.3), SR)
+    run = runs.read(trained_run)
+    for step, steps in ((0.1, 3), (0.25, 2), (5, 1)):
+        said = run.timeline(tmp_path / "short.wav", step)
+        np.testing.assert_allclose(said, [run.label(tmp_path / "short.wav").probabilities] * steps, atol=1e-6)
+
+
+def test_several_runs_vote(tmp_path, trained_run, split_data):
+    other = tmp_path / "frequency_model" / "mel"
+    common = (f"--data={split_data}", f"--models={tmp_path}", "--epochs=1", "--filter_bins=4")
+    call("frequency_model.py", *common)
+    song = split_data / "genres" / "low" / "low.00000.wav"
+    call(
+        "predict.py", song, f"--run={trained_run},{other}", f"--json={tmp_path / 'out.json'}", f"--timeline={tmp_path}"
+    )
+    (found,) = json.loads((tmp_path / "out.json").read_text())
+    each = [runs.read(folder).label(song).probabilities for folder in (trained_run, other)]
+    assert list(found["probabilities"].values()) == pytest.approx(np.mean(each, axis=0), abs=1e-5)
+    call("frequency_model.py", *common, "--multi_label", "--run_name=tags")
+    error = one_line_error("predict.py", song, f"--run={other},{other / 'tags'}", code=2)
+    assert "one gives a track one label, the other several" in error
+    assert "for one label a song" in one_line_error(
+        "predict.py", song, f"--run={other / 'tags'}", "--threshold=0.5", code=2
+    )
+    changed = shutil.copytree(other, tmp_path / "changed")
+    info = json.loads((changed / runs.RUN).read_text())
+    (changed / runs.RUN).write_text(json.dumps(info | {"classes": ["high", "low", "pop"]}))
+    error = one_line_error("predict.py", song, f"--run={trained_run},{changed}", code=2)
+    assert "know other classes: high low noise; high low pop" in error
+
+
+def test_below_the_threshold_nothing_is_said_and_probabilities_are_calibrated(tmp_path, trained_run, split_data):
+    copy = shutil.copytree(trained_run, tmp_path / "run")
+    scores = json.loads((copy / runs.METRICS).read_text())
+    assert scores["validation"]["temperature"] > 0
+    scores["validation"]["temperature"] = 2.0
+    (copy / runs.METRICS).write_text(json.dumps(scores))
+    song = split_data / "genres" / "low" / "low.00000.wav"
+    plain = runs.read(copy).label(song).probabilities
+    expected = np.sqrt(plain) / np.sqrt(plain).sum()
+    for threshold, said in (
+        (expected.max() + 0.01, "none of these"),
+        (expected.max() - 0.01, runs.read(copy).says(plain)),
+    ):
+        out = tmp_path / "out.csv"
+        done = call("predict.py", song, f"--run={copy}", f"--threshold={threshold}", f"--csv={out}")
+        (row,) = csv.DictReader(out.read_text().splitlines())
+        assert row["prediction"] == said
+        assert [float(row[name]) for name in runs.read(copy).classes] == pytest.approx(expected, abs=1e-4)
+        assert ("none of these: " in done.stdout) == (said == "none of these")
+    del scores["validation"]["temperature"]
+    (copy / runs.METRICS).write_text(json.dumps(scores))
+    error = one_line_error("predict.py", song, f"--run={copy}", "--threshold=0.5", code=1)
+    assert "metrics.json has no temperature; train the run again" in error
+
+
+def test_many_songs_are_predicted_as_each_alone_in_their_order(tmp_path, trained_run, split_data):
+    import predict
+
+    run, songs = runs.read(trained_run), predict.find_songs([split_data / "genres"])
+    (tmp_path / "broken.mp3").write_text("no audio")
+    songs.insert(3, tmp_path / "broken.mp3")
+    together = [predict.predict_song(run, song, heard) for song, heard in predict.hear_all(run, songs)]
+    assert [of.path for of in together] == songs and "cannot be decoded" in together.pop(3).note
+    alone = [predict.predict_song(run, of.path) for of in together]
+    for a, b in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
 
 
 def test_a_wrong_call_is_one_line(tmp_path, trained_run):
