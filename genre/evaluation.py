@@ -10,10 +10,11 @@ from genre.runs import METRICS, SMALLEST
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import binomtest
+from scipy.stats import binned_statistic, binomtest
 from sklearn import metrics
 
 CONFIDENCE = 0.95
+BINS = 15
 SUMMARY = "summary.csv"
 SUMMED_UP = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "recall", "precision")
 
@@ -103,6 +104,9 @@ def show(results):
             f"{subset}: {summary(s)}, balanced {percent(s['balanced_accuracy'])}, macro F1 {s['macro_f1']:.3f}; "
             f"always the largest class: {percent(s['majority_accuracy'])}"
         )
+    roc_auc = "" if s["roc_auc"] is None else f"ROC-AUC {s['roc_auc']:.3f}, "
+    right = f"{subset}: among the two likeliest {percent(s['top2_accuracy'])}, {roc_auc}log loss {s['log_loss']:.3f}"
+    print(f"{right}, expected calibration error {percent(s['calibration_error'])}")
     width = max(len(name) for name in [*s["per_class"], "class"])
     print(f"{'class':{width}}  precision  recall     F1  {subset} tracks")
     for name, c in s["per_class"].items():
@@ -165,8 +169,10 @@ def scores(y, probabilities, classes):
         y: (tracks,) class numbers. probabilities: (tracks, classes). classes: names.
 
     Returns:
-        {"tracks", "accuracy", "interval", "balanced_accuracy", "macro_f1", "log_loss", "majority_accuracy" (of always
-        saying the largest class), "per_class": {class: {"precision", "recall", "f1", "tracks"}}}
+        {"tracks", "accuracy", "interval", "balanced_accuracy", "macro_f1", "top2_accuracy", "roc_auc" (the mean of each
+        class against the others, None where all tracks are of one), "log_loss", "calibration_error",
+        "majority_accuracy" (of always saying the largest class), "per_class": {class: {"precision", "recall", "f1",
+        "tracks"}}}
     """
     labels = np.arange(len(classes))
     predicted = probabilities.argmax(axis=1)
@@ -175,13 +181,18 @@ def scores(y, probabilities, classes):
         y, predicted, labels=labels, zero_division=0
     )
     there = support > 0
-    bounded = np.clip(probabilities, 1e-7, 1)
+    bounded = np.clip(probabilities, SMALLEST, 1)
+    roc_auc = roc_curves(y, probabilities)[1][2]
+    top2 = 1.0 if len(classes) < 3 else float(metrics.top_k_accuracy_score(y, probabilities, k=2, labels=labels))
     return {
         "tracks": len(y),
         "accuracy": correct / len(y),
         "interval": accuracy_interval(correct, len(y)),
         "balanced_accuracy": float(recall[there].mean()),
         "macro_f1": float(f1[there].mean()),
+        "top2_accuracy": top2,
+        "roc_auc": None if np.isnan(roc_auc) else roc_auc,
+        "calibration_error": calibration_error(y, probabilities),
         "log_loss": float(metrics.log_loss(y, bounded / bounded.sum(axis=1, keepdims=True), labels=labels)),
         "majority_accuracy": float(support.max() / len(y)),
         "per_class": {
@@ -189,6 +200,19 @@ def scores(y, probabilities, classes):
             for name, p, r, f, n in zip(classes, precision, recall, f1, support, strict=True)
         },
     }
+
+
+def calibration_error(y, probabilities):
+    """Expected calibration error: how far confidence, the largest probability, is from accuracy, on average.
+
+    Source: Guo et al., as `temperature`, with 15 bins.
+
+    Args:
+        y: (tracks,) class numbers. probabilities: (tracks, classes).
+    """
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
+    surplus, *_ = binned_statistic(confidence, confidence - correct, "sum", bins=BINS, range=(0, 1))
+    return float(np.abs(surplus).sum() / len(y))
 
 
 def temperature(y, probabilities):

@@ -5,6 +5,7 @@ from genre.index import Row
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 CLASSES = ["a", "b", "c"]
 
@@ -41,6 +42,19 @@ def test_scores_of_a_known_case():
         "tracks": 3,
     }
     assert np.isfinite(scores["log_loss"])
+    assert scores["calibration_error"] == pytest.approx(2 / 5)  # sure of all, right on 3 of 5
+
+
+def test_confidence_is_compared_with_accuracy_and_a_near_miss_counts():
+    y = np.array([0, 1, 2, 2])
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1], [0.2, 0.3, 0.5], [0.7, 0.2, 0.1]])
+    scores = evaluation.scores(y, probabilities, CLASSES)
+    assert scores["top2_accuracy"] == 3 / 4
+    # of 0.7 one of two is right, of 0.5 one of two
+    assert scores["calibration_error"] == pytest.approx((2 * 0.2 + 2 * 0) / 4)
+    aucs = [metrics.roc_auc_score(y == k, probabilities[:, k]) for k in range(3)]
+    assert scores["roc_auc"] == pytest.approx(np.mean(aucs))
+    assert evaluation.scores(np.zeros(4, int), probabilities, CLASSES)["roc_auc"] is None
 
 
 def test_a_run_gets_its_files_for_every_subset(tmp_path):
