@@ -117,11 +117,12 @@ def test_pictures_of_other_features_are_the_same_data_other_tracks_truths_or_cla
     fewer = {"validation": TRACKS["validation"][:29]}
     others = [make_run(models / "fewer", tracks=fewer), make_run(models / "named", classes=["a", "b", "d"])]
     shifted = {"validation": [*TRACKS["validation"][1:], TRACKS["validation"][0]]}
-    others.append(make_run(models / "truths", tracks=shifted))
+    others += [make_run(models / "truths", tracks=shifted), make_run(models / "more")]
+    (others[-1] / "run.json").write_text(json.dumps(SETTINGS | {"classes": [*CLASSES, "d"]}))  # of which no track is
     groups = comparison.group([comparison.read(folder) for folder in [*same, *others]])
-    assert [sorted(row.name for row in group.rows) for group in groups][0] == sorted(map(str, same))
-    assert sorted(row.name for group in groups[1:] for row in group.rows) == sorted(map(str, others))
-    assert [len(group.rows) for group in groups] == [3, 1, 1, 1]
+    assert [sorted(row.name for row in group.rows) for group in groups][0] == sorted(path.as_posix() for path in same)
+    assert sorted(row.name for group in groups[1:] for row in group.rows) == sorted(path.as_posix() for path in others)
+    assert [len(group.rows) for group in groups] == [3, 1, 1, 1, 1]
     assert groups[0].title == "30 validation tracks of data/images, 3 classes"
 
 
@@ -147,7 +148,7 @@ def test_repeats_are_one_row_of_mean_deviation_and_number(models, monkeypatch):
 def test_seeds_of_other_settings_are_not_repeats(models):
     found = [make_run(models / f"seed{seed}", training={"epochs": 1 + seed}) for seed in range(2)]
     (group,) = comparison.group(map(comparison.read, found))
-    assert [row.name for row in group.rows] == [str(folder) for folder in found]
+    assert [row.name for row in group.rows] == [folder.as_posix() for folder in found]
 
 
 def test_runs_of_several_tags_are_apart_and_ranked_by_roc_auc(models, monkeypatch):
@@ -195,7 +196,7 @@ def test_a_damaged_run_is_a_line_of_warning_and_not_the_end(models, monkeypatch,
     printed = capsys.readouterr()
     assert printed.out.splitlines()[0].startswith(f"warning: left out: {damaged / name}")
     assert printed.out.count("warning") == 1 and not printed.err
-    assert [row["run"] for row in tables(models)[0]] == [str(whole), "always the largest class"]
+    assert [row["run"] for row in tables(models)[0]] == [whole.as_posix(), "always the largest class"]
     (whole / "run.json").write_text("")
     assert "is damaged" in one_line_error("compare_models.py", f"--models={models}", code=1)
 
@@ -208,7 +209,7 @@ def test_two_runs_are_tested_on_the_tracks_that_only_one_has_right(models, monke
     assert f"validation, 30 tracks: {expected}" in printed
     assert f"test, 12 tracks: only {ours} is right on 0, only {theirs} on 0; exact McNemar p = 1\n" in printed
     assert expected in (models / "comparison" / "comparison.md").read_text()
-    assert [row["run"] for row in tables(models)[0]] == [str(theirs), str(ours), "always the largest class"]
+    assert [row["run"] for row in tables(models)[0]] == [theirs.as_posix(), ours.as_posix(), "always the largest class"]
 
 
 def test_two_runs_of_other_tracks_are_refused_in_one_line_that_names_both(models):
