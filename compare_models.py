@@ -127,14 +127,16 @@ def write(folder, groups, tested):
 def draw(group, folder, number):
     """The pictures of a group. Returns their paths."""
     label = LABELS[group.metric]
-    rows = [_compared(number, row, group.metric) for number, row in enumerate(group.rows, 1)]
+    rows = [_compared(rank, row, group.metric) for rank, row in enumerate(group.rows, 1)]
     baseline = _compared(0, group.baseline, group.metric)
-    shown = [folder / f"costs_{number}.png"]
-    title = f"{group.title}; bars: 95 % intervals over tracks"
-    plots.costs(rows, baseline, f"validation {label}", title, shown[0])
+    shown = []
+    if costly := [row for row in rows if row.parameters is not None or row.seconds is not None]:
+        shown.append(folder / f"costs_{number}.png")
+        title = f"{group.title}; bars: 95 % intervals over tracks"
+        plots.costs(costly, baseline, f"validation {label}", title, shown[-1])
     if trained := [row for row in rows if row.curves]:
         shown.append(folder / f"curves_{number}.png")
-        plots.curves(trained, f"validation {label}, piece by piece", group.title, shown[1])
+        plots.curves(trained, f"validation {label}, piece by piece", group.title, shown[-1])
     return shown
 
 

@@ -261,14 +261,15 @@ def costs(runs, baseline, metric, title, path):
     """The metric of runs, numbered from the best down, against their parameters and against their seconds.
 
     Args:
-        runs: list of Compared. baseline: the metric of what needs no training. metric: its name.
+        runs: list of Compared, each with parameters or seconds. baseline: what needs no training, likewise.
+        metric: its name.
     """
     figure, handles = _compared_figure(runs)
     panels = figure.subplots(1, 2, sharey=True)
     for axes, what in zip(panels, ("parameters", "seconds"), strict=True):
         for run in _known(runs, what):
             x = _cost(run, what)
-            axes.plot([x, x], _bar(run), linewidth=1, alpha=0.6, **run.drawn)
+            axes.plot([x, x], _bar(run), linewidth=1, marker="_", markersize=5, alpha=0.6, **run.drawn)
             axes.plot([x], [run.value], marker="o", markersize=5, **run.drawn)
         axes.axhline(baseline.value, color="grey", linewidth=1, linestyle=":", zorder=2)
         _log_axis(axes, what, any(_known(runs, what)))

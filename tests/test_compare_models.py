@@ -112,6 +112,20 @@ def test_what_was_written_is_printed_and_is_there(models, monkeypatch, capsys):
     assert "costs_1.png" in (models / "comparison" / "comparison.md").read_text()
 
 
+def test_votes_which_have_no_parameters_seconds_or_epochs_are_in_the_table_alone(models, monkeypatch):
+    unknown = dict.fromkeys(("parameters", "seconds", "epochs", "best_epoch"))
+    for method in ("mean", "majority"):
+        vote = make_run(models / "ensemble" / "mel" / method, script="ensemble", **unknown)
+        (vote / "history.csv").unlink()
+    compare(monkeypatch, f"--models={models}")
+    assert [row["run"] for row in tables(models)[0]][:2] == ["ensemble/mel/majority", "ensemble/mel/mean"]
+    assert not list((models / "comparison").glob("*.png"))
+    make_run(models / "made_up_model" / "mel", 10)
+    compare(monkeypatch, f"--models={models}")
+    assert tables(models)[0][0]["parameters"] == "-"
+    assert len(list((models / "comparison").glob("*.png"))) == 2
+
+
 def test_pictures_of_other_features_are_the_same_data_other_tracks_truths_or_classes_are_not(models):
     same = [make_run(models / f"run{i}", index_fingerprint=str(i), feature=f"feature{i}") for i in range(3)]
     fewer = {"validation": TRACKS["validation"][:29]}
