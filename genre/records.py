@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from genre import evaluation, files, multi_label, provenance, runs
+from genre import cards, evaluation, files, multi_label, provenance, runs
 
 
 def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
@@ -24,7 +24,10 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
     predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
     scores = judge(plan).write(beside, predicted, plan.settings["classes"], plan.title)
     write_own(beside)
-    files.write_text(beside / runs.RUN, json.dumps(_info(plan, pictures, info, device), indent=2) + "\n")
+    info = _info(plan, pictures, info, device)
+    files.write_text(beside / runs.RUN, json.dumps(info, indent=2) + "\n")
+    said = {subset: judge(plan).summary(of) for subset, of in scores.items()}
+    cards.write(beside, info, {subset: part.rows for subset, part in pictures.items()}, said)
     files.replace_folder(beside, plan.target, keep_others=True)
     shutil.rmtree(unfinished)
     return scores

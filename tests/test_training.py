@@ -58,6 +58,7 @@ def test_a_run_holds_all_that_the_contract_names(tmp_path):
     run = train(tmp_path, "--epochs=2")
     assert run == tmp_path / "models" / "time_model" / "mel"
     assert sorted(path.name for path in run.iterdir()) == [
+        "README.md",
         "confusion_matrix.csv",
         "confusion_matrix.png",
         "history.csv",
@@ -70,6 +71,9 @@ def test_a_run_holds_all_that_the_contract_names(tmp_path):
     ]
     assert [path.name for path in run.parent.iterdir()] == ["mel"]  # nothing unfinished is left
     info = json.loads((run / "run.json").read_text())
+    card = (run / "README.md").read_text()
+    for said in ("validation: accuracy", "train: 16 tracks", "a 8, b 8", "recipe unknown", info["index_fingerprint"]):
+        assert said in card
     assert info["classes"] == ["a", "b"]
     assert info["tracks"] == {"train": 16, "validation": 8}
     assert info["hyperparameters"] == {"filters": 32, "filter_frames": 4, "dropout": 0.5}
