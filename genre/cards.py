@@ -51,7 +51,6 @@ def write(folder, info, rows, scores):
         scores: {subset: its scores in words}.
     """
     kind = "tags" if info["multi_label"] else "genres"
-    where = f"{info['images_path']}, index {info['index_fingerprint']}"
     parts = {
         "scores": [f"{subset}: {text}" for subset, text in scores.items()],
         "data": [

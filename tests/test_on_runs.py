@@ -74,6 +74,7 @@ def test_the_search_is_written_and_validation_is_scored_by_a_machine_that_never_
     assert (info["fitted_on"], info["validation_scored_on"]) == (["train", "validation"], ["train"])
     assert [base["run"] for base in info["runs"]] == ["frequency_model/mel"]
     assert sorted(path.name for path in run.iterdir()) == [
+        "README.md",
         "confusion_matrix.csv",
         "confusion_matrix.png",
         "metrics.json",
