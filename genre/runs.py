@@ -126,9 +126,11 @@ class Run:
         from genre.backend import keras
 
         try:
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras raises for a file that is damaged or no model
             raise DataError(f"{path} cannot be loaded ({first_line(error)}); train the run again") from None
+        self.must_take([x.shape[1:] for x in model.inputs], "its network takes")
+        return model
 
     @functools.cached_property
     def estimator(self):
@@ -192,12 +194,42 @@ class Run:
         Args:
             pictures: for each input of the model uint8 (pieces, bins, frames, channels), in the order of `render`; or
                 float32 (songs, columns), of their statistics.
+
+        Raises:
+            DataError: they, or what is said of them, do not fit the run.json.
         """
+        self.must_take([x.shape[1:] for x in pictures], "songs are rendered to")
+        probabilities = self._ask(pictures)
+        if probabilities.shape[1] != len(self.classes):
+            classes = f"{len(self.classes)} classes ({', '.join(self.classes)})"
+            raise DataError(
+                f"{self.folder}: it gives {probabilities.shape[1]} probabilities, its {RUN} names {classes}; "
+                "they are of different runs: copy the run whole, or train it again"
+            )
+        return probabilities
+
+    def _ask(self, pictures):
+        """As `predict`."""
         if self.model is None:
             output = inputs.alone(pictures).astype(np.float64)  # as it was fitted
         else:
             output = predict(self.model, inputs.alone(pictures))
         return self.estimator.predict_proba(output).astype(np.float32) if self.estimator else output
+
+    def must_take(self, shapes, whose):
+        """
+        Args:
+            shapes: of what goes in, without the pieces: one for each input. whose: they are, in words.
+
+        Raises:
+            DataError: run.json says others.
+        """
+        expected = [taken["input_shape"] for taken in self.info["inputs"]]
+        if [list(shape) for shape in shapes] != expected:
+            raise DataError(
+                f"{self.folder}: {whose} {_words(shapes)}, its {RUN} says {_words(expected)}; they are of different "
+                "runs or versions: copy the run whole, or train it again"
+            )
 
 
 class Ensemble(Run):
@@ -227,6 +259,10 @@ class Ensemble(Run):
 
 def _run(folder, info):
     return (Ensemble if "members" in info else Run)(folder, info)
+
+
+def _words(shapes):
+    return " and ".join(" x ".join(map(str, shape)) for shape in shapes)
 
 
 def predict(model, x):
