@@ -2,6 +2,7 @@
 
     python predict.py song.mp3 --run=models/time_model/mel
     python predict.py my_music/ --run=models/time_model/mel --csv=genres.csv
+    python predict.py song.mp3 --run=models/time_model/mel/model.onnx
 
 Every song is rendered by the recipe that the run was trained with, in pieces whose probabilities are averaged.
 """
@@ -56,7 +57,7 @@ def main():
 def _parser():
     parser = Parser(__doc__)
     parser.add_argument("songs", nargs="+", metavar="SONG", help="audio files, or folders that are searched for them")
-    parser.add_argument("--run", required=True, help="folder of a finished run, e.g. models/time_model/mel")
+    parser.add_argument("--run", required=True, help="folder of a finished run, e.g. models/time_model/mel, or .onnx")
     parser.add_argument("--top", type=positive, default=3, help="genres shown for each song")
     parser.add_argument("--csv", metavar="FILE", help="also write every song's probabilities to this file")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if any song could not be used")

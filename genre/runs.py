@@ -284,22 +284,40 @@ def predict(model, x):
 
 
 def read(folder):
-    """The run in a folder; TensorFlow is not needed until its model is.
+    """The run in a folder, or in an ONNX file that export.py wrote; TensorFlow is not needed until its model is.
 
     Raises:
         CallError: no run there. DataError: its run.json is damaged.
     """
     folder = Path(folder)
+    if folder.suffix == ".onnx":
+        from genre import exports
+
+        return exports.read(folder)
     path = folder / RUN
+    if folder.suffix == ".tflite" or (folder / "saved_model.pb").is_file():
+        raise CallError(f"{folder} is for other programs; name the run it was made of, or export that as .onnx")
     if not path.is_file():
         below = sorted(found.relative_to(folder).parent for found in folder.glob(f"**/{RUN}"))
         there = [str(folder / path) for path in below if not any(part.startswith(".") for part in path.parts)]
         hint = f"; below it there is {', '.join(there[:5])}" if there else "; train one with: python time_model.py"
         raise CallError(f"no run at {folder}{hint}")
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-        if missing := {"script", "feature", "classes", "inputs", "index_fingerprint"} - set(info):
-            raise DataError(f"{path} lacks {', '.join(sorted(missing))}; train the run again with --overwrite")
-        return _run(folder, info)
-    except (ValueError, TypeError):
+        return _run(folder, parse(path.read_text(encoding="utf-8"), path))
+    except UnicodeDecodeError:
         raise DataError(f"{path} is damaged; train the run again with --overwrite") from None
+
+
+def parse(text, where):
+    """What a run.json says. Args: where: it comes from, for an error.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        info = json.loads(text)
+        if missing := {"script", "feature", "classes", "inputs", "index_fingerprint"} - set(info):
+            raise DataError(f"{where} lacks {', '.join(sorted(missing))}; train the run again with --overwrite")
+        return info
+    except (ValueError, TypeError):
+        raise DataError(f"{where} is damaged; train the run again with --overwrite") from None
