@@ -47,7 +47,8 @@ def read(path):
     """The run in an ONNX file that `write` wrote.
 
     Raises:
-        CallError: no such file, or no onnxruntime. DataError: it is damaged, or no such export.
+        CallError: no such file, or no onnxruntime.
+        DataError: it is damaged, no such export, or one of an earlier run than that in whose folder it is.
     """
     if not path.is_file():
         raise CallError(f"no run at {path}; make it with: python export.py RUN --format=onnx")
@@ -60,7 +61,9 @@ def read(path):
     info = session.get_modelmeta().custom_metadata_map.get(INFO)
     if info is None:
         raise DataError(f"{path} holds no recipe and no classes, only a network; make it with: python export.py")
-    export = Export(path, runs.parse(info, path), session)
+    export, beside = Export(path, runs.parse(info, path), session), path.parent / runs.RUN
+    if beside.is_file() and runs.parse(beside.read_bytes(), beside) != export.info:
+        raise DataError(f"{path} is not of the run that {beside} is of; export that with --overwrite, or move the file")
     shapes = {value.name: value.shape[1:] for value in session.get_inputs()}
     export.must_take([shapes.get(f"input_{i}", []) for i in range(len(shapes))], "its network takes")
     return export
@@ -116,6 +119,8 @@ def _write(run, kind, path):
             difference = np.abs(FORMATS[kind].ask(path, pictures) - expected).max()
     except ImportError as error:
         raise CallError(f"--format={kind} needs the package {error.name}: {OPTIONAL}") from None
+    except OSError:  # such as a full disk
+        raise
     except Exception as error:  # whatever a converter or a runtime raises for what it does not know
         raise CallError(f"{refused} ({_reason(error)}); try --format={INSTEAD[kind]}") from None
     if not difference <= TOLERANCE:

@@ -302,14 +302,14 @@ def read(folder):
         there = [str(folder / path) for path in below if not any(part.startswith(".") for part in path.parts)]
         hint = f"; below it there is {', '.join(there[:5])}" if there else "; train one with: python time_model.py"
         raise CallError(f"no run at {folder}{hint}")
-    try:
-        return _run(folder, parse(path.read_text(encoding="utf-8"), path))
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is damaged; train the run again with --overwrite") from None
+    return _run(folder, parse(path.read_bytes(), path))
 
 
 def parse(text, where):
-    """What a run.json says. Args: where: it comes from, for an error.
+    """What a run.json says.
+
+    Args:
+        text: of it, str or UTF-8 bytes. where: it comes from, for an error.
 
     Raises:
         DataError: it is damaged.

@@ -1,6 +1,7 @@
 """Runs for elsewhere: the same probabilities through each format's own runtime, and a refusal of what does not fit."""
 
 import csv
+import errno
 import importlib
 import json
 import shutil
@@ -10,7 +11,7 @@ import zipfile
 
 from genre import exports, files, networks, runs
 from genre.backend import keras, tf
-from genre.command_line import CallError
+from genre.command_line import CallError, DataError
 
 import numpy as np
 import onnx
@@ -181,6 +182,21 @@ def test_an_export_that_fails_leaves_the_one_that_was_there(tmp_path, monkeypatc
         assert {p: p.read_bytes() for p in path.parent.rglob("*") if p.is_file()} == before
 
 
+def test_a_full_disk_and_a_missing_package_are_not_laid_to_the_network(tmp_path, monkeypatch):
+    run = write_run(tmp_path / "run", "time_model")
+
+    def full(run, path):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setitem(exports.FORMATS, "litert", exports.FORMATS["litert"]._replace(convert=full))
+    with pytest.raises(OSError, match="No space left on device: .*out.tflite"):
+        exports.write(run, "litert", tmp_path / "out.tflite")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(CallError, match="--format=onnx needs the package onnx: pip install -r"):
+        exports.write(run, "onnx", tmp_path / "out.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
 def test_what_cannot_be_exported_is_refused_with_the_reason(tmp_path, trained_run):
     copy = shutil.copytree(trained_run, tmp_path / "copy")
     (copy / runs.ESTIMATOR).touch()
@@ -235,6 +251,15 @@ def test_a_file_that_is_no_export_of_a_run_is_refused_as_a_run(tmp_path, split_d
         assert both in error(path, 1)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert "needs onnxruntime: pip install -r requirements-optional.txt" in error(exported / "songs.onnx", 2)
+
+
+def test_an_export_is_not_taken_for_one_of_the_run_that_replaced_its_own(tmp_path):
+    run = write_run(tmp_path / "run", "time_model")
+    exports.write(run, "onnx", run.folder / "model.onnx")
+    assert runs.read(run.folder / "model.onnx").info == run.info
+    files.write_text(run.folder / runs.RUN, json.dumps(run.info | {"seed": 1}))
+    with pytest.raises(DataError, match=r"model\.onnx is not of the run that .*run\.json is of; export that with --ov"):
+        runs.read(run.folder / "model.onnx")
 
 
 def test_an_onnx_file_labels_songs_and_nothing_else(tmp_path, split_data, exported, trained_run):
