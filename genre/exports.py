@@ -150,6 +150,9 @@ def _export(run, path, kind, pieces=None, **options):
     shapes = [(pieces, *taken["input_shape"]) for taken in run.info["inputs"]]
     specs = [keras.InputSpec("float32", shape, name=f"input_{i}") for i, shape in enumerate(shapes)]
     signature = [inputs.alone(specs)]
+    for layer in run.model._flatten_layers():
+        if hasattr(layer, "use_cudnn"):
+            layer.use_cudnn = False  # where there is a GPU, Keras would export what only GPUs can run
     run.model.export(path, kind, verbose=False, input_signature=signature, **options)
 
 
@@ -184,12 +187,10 @@ def _onnx(path, pictures):
 
 def _ask_onnx(session, pictures):
     """As `runs.Run.predict`."""
-    batches = range(0, len(pictures[0]), runs.BATCH)
-    of_inputs = [
-        {f"input_{i}": x[start : start + runs.BATCH].astype(np.float32) for i, x in enumerate(pictures)}
-        for start in batches
-    ]
-    return np.concatenate([session.run(None, batch)[0] for batch in of_inputs])
+    said = []
+    for part in (slice(start, start + runs.BATCH) for start in range(0, len(pictures[0]), runs.BATCH)):
+        said += session.run(None, {f"input_{i}": x[part].astype(np.float32) for i, x in enumerate(pictures)})
+    return np.concatenate(said)
 
 
 def _litert(path, pictures):

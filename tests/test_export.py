@@ -93,6 +93,15 @@ def test_every_format_gives_the_probabilities_of_the_run_through_its_own_runtime
     assert np.ptp(expected, axis=0).max() > 1e-3  # they depend on the pictures
 
 
+def test_where_there_is_a_gpu_no_operations_that_only_gpus_have_are_exported(tmp_path, monkeypatch):
+    run = write_run(tmp_path / "run", *RUNS["recurrent"])
+    pictures = some(run)
+    expected = run.predict(pictures)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["GPU"])  # by which Keras decides
+    exports.write(run, "onnx", tmp_path / "model.onnx")
+    np.testing.assert_allclose(by_onnx(tmp_path / "model.onnx", pictures), expected, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def exported(trained_run, tmp_path_factory):
     """A run on songs, exported to each format through the public command; the ONNX file is called songs.onnx."""
