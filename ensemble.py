@@ -87,6 +87,8 @@ def read_members(paths):
     for number, member in enumerate(members):
         if isinstance(member, runs.Ensemble):
             raise CallError(f"{member.folder} is a vote itself; name its runs instead")
+        if member.folder.is_file():
+            raise CallError(f"{member.folder} is an export, without predictions to compare; name its run instead")
         if member.info.get("multi_label"):
             raise CallError(f"{member.folder} gives a track several labels; a vote is on one")
         if "validation" in member.info.get("fitted_on", ()) and member.info.get("validation_scored_on") != ["train"]:
@@ -219,6 +221,7 @@ def _fill(folder, members, settings, voted, table):
         "tracks": {subset: len(part[1]) for subset, part in parts.items()},
         "inputs": [pictures for member in members for pictures in member.info["inputs"]],
         "members": [member.info for member in members],
+        "temperature": results["validation"]["temperature"],
     }
     if voted.machine:
         results["validation"]["scored"] = voted.scored

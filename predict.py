@@ -3,6 +3,7 @@
     python predict.py song.mp3 --run=models/time_model/mel
     python predict.py my_music/ --run=models/time_model/mel,models/frequency_model/mel --csv=genres.csv --threshold=0.5
     python predict.py song.mp3 --run=models/time_model/mel --timeline=timelines
+    python predict.py song.mp3 --run=models/time_model/mel/model.onnx
 
 Every song is rendered by the recipe that the run was trained with, in pieces whose probabilities are averaged.
 """
@@ -65,7 +66,7 @@ def main():
 def _parser():
     parser = Parser(__doc__)
     parser.add_argument("songs", nargs="+", metavar="SONG", help="audio files, or folders that are searched for them")
-    text = "folder of a finished run, e.g. models/time_model/mel; of several, a comma list, the mean is taken"
+    text = "folder of a finished run, e.g. models/time_model/mel, or its .onnx; the mean of several, a comma list"
     parser.add_argument("--run", required=True, metavar="RUN,RUN", help=text)
     parser.add_argument("--top", type=positive, default=3, help="genres shown for each song")
     text = f"say {NONE} of a song whose likeliest genre is less likely than this; probabilities are then calibrated"

@@ -11,8 +11,8 @@ import tempfile
 
 
 @contextlib.contextmanager
-def _captured():
-    """Hold back what is written to standard error, and show it only if the block fails."""
+def captured(show=True):
+    """Hold back what is written to standard error. Args: show: it, if the block fails."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -20,8 +20,9 @@ def _captured():
         try:
             yield
         except BaseException:
-            held.seek(0)
-            os.write(kept, held.read())
+            if show:
+                held.seek(0)
+                os.write(kept, held.read())
             raise
         finally:
             os.dup2(kept, 2)
@@ -29,11 +30,11 @@ def _captured():
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-with _captured():
+with captured():
     import keras
     import tensorflow as tf
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)  # else one program takes the whole card
 
-__all__ = ["keras", "tf"]
+__all__ = ["captured", "keras", "tf"]

@@ -5,7 +5,7 @@ import json
 
 from genre import files, plots
 from genre.command_line import DataError
-from genre.runs import METRICS, SMALLEST
+from genre.runs import SMALLEST
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -15,7 +15,7 @@ from sklearn import metrics
 
 CONFIDENCE = 0.95
 BINS = 15
-SUMMARY = "summary.csv"
+METRICS, SUMMARY = "metrics.json", "summary.csv"
 SUMMED_UP = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "recall", "precision")
 
 

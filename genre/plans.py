@@ -184,6 +184,8 @@ def of_runs(build_model, paths, args, training):
     for base in bases:
         if isinstance(base, runs.Ensemble):
             raise CallError(f"{base.folder} is a vote of runs, which has no embedding; name its runs instead")
+        if base.folder.is_file():
+            raise CallError(f"{base.folder} is an export, which has no embedding; name the run that it was made of")
         own = [_source_of(base, settings, args) for settings in base.info["inputs"]]
         if base.info["index_fingerprint"] != index.fingerprint(_rows(own)):
             raise CallError(

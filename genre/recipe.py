@@ -90,7 +90,11 @@ class Recipe:
                     values[side] = tuple(values[side])
             recipe = cls(**values)
             if recipe.feature not in FEATURES:
-                raise ValueError(f"no feature {recipe.feature!r}")
+                raise ValueError(f"it has the feature {recipe.feature!r}; there are {', '.join(FEATURES)}")
+            known = transform_defaults(recipe.feature)
+            if unknown := sorted(set(recipe.transform) - set(known)):
+                has = f"{recipe.feature} with {', '.join(unknown)}"
+                raise ValueError(f"it has {has}; {recipe.feature} takes {', '.join(known) or 'nothing'}")
             return recipe
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{where} is not a recipe of this version ({error}); make its folder again") from None

@@ -24,7 +24,7 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
     predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
     scores = judge(plan).write(beside, predicted, plan.settings["classes"], plan.title)
     write_own(beside)
-    info = _info(plan, pictures, info, device)
+    info = _info(plan, pictures, info, device) | {"temperature": scores["validation"].get("temperature")}
     files.write_text(beside / runs.RUN, json.dumps(info, indent=2) + "\n")
     said = {subset: judge(plan).summary(of) for subset, of in scores.items()}
     cards.write(beside, info, {subset: part.rows for subset, part in pictures.items()}, said)

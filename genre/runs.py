@@ -16,9 +16,8 @@ import numpy as np
 import scipy.special
 
 RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
-METRICS = "metrics.json"
 MEMBERS = "members"  # folder of an ensemble: what each of its runs needs to label songs
-BATCH = 32  # pieces a forward pass
+BATCH = 8  # pieces a forward pass: the widest network here takes 0.65 GB for each
 SMALLEST = 1e-7  # probability, for its logarithm
 
 
@@ -159,9 +158,11 @@ class Run:
         from genre.backend import keras
 
         try:
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # whatever Keras raises for a file that is damaged or no model
             raise DataError(f"{path} cannot be loaded ({first_line(error)}); train the run again") from None
+        self.must_take([x.shape[1:] for x in model.inputs], "its network takes")
+        return model
 
     @functools.cached_property
     def estimator(self):
@@ -237,18 +238,16 @@ class Run:
         said = [_mean(found[max(0, n - holds + 1) : n + 1]) for n in range(count)]
         return self.settle(np.array([_mean(said[n : n + hops]) for n in range(0, count, hops)]))
 
-    @functools.cached_property
+    @property
     def temperature(self):
         """What the logarithms of probabilities are divided by, for as much confidence as is right on validation.
 
         Raises:
             DataError: it is not known.
         """
-        path = self.folder / METRICS
-        try:
-            return float(json.loads(path.read_text(encoding="utf-8"))["validation"]["temperature"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise DataError(f"{path} has no temperature; train the run again with --overwrite") from None
+        if not (known := self.info.get("temperature")):
+            raise DataError(f"{self.folder} has no temperature; train it again with --overwrite")
+        return known
 
     def settle(self, probabilities):
         """Probabilities (..., classes) as the run gives them; if it is `calibrated`, right as often as they say."""
@@ -278,12 +277,42 @@ class Run:
         Args:
             pictures: for each input of the model uint8 (pieces, bins, frames, channels), in the order of `render`; or
                 float32 (songs, columns), of their statistics.
+
+        Raises:
+            DataError: they, or what is said of them, do not fit the run.json.
         """
+        self.must_take([x.shape[1:] for x in pictures], "songs are rendered to")
+        probabilities = self._ask(pictures)
+        if probabilities.shape[1] != len(self.classes):
+            classes = f"{len(self.classes)} classes ({', '.join(self.classes)})"
+            raise DataError(
+                f"{self.folder}: it gives {probabilities.shape[1]} probabilities, its {RUN} names {classes}; "
+                "they are of different runs: copy the run whole, or train it again"
+            )
+        return probabilities
+
+    def _ask(self, pictures):
+        """As `predict`."""
         if self.model is None:
             output = inputs.alone(pictures).astype(np.float64)  # as it was fitted
         else:
             output = predict(self.model, inputs.alone(pictures))
         return self.estimator.predict_proba(output).astype(np.float32) if self.estimator else output
+
+    def must_take(self, shapes, whose):
+        """
+        Args:
+            shapes: of what goes in, without the pieces: one for each input. whose: they are, in words.
+
+        Raises:
+            DataError: run.json says others.
+        """
+        expected = [taken["input_shape"] for taken in self.info["inputs"]]
+        if [list(shape) for shape in shapes] != expected:
+            raise DataError(
+                f"{self.folder}: {whose} {_words(shapes)}, its {RUN} says {_words(expected)}; they are of different "
+                "runs or versions: copy the run whole, or train it again"
+            )
 
 
 class Ensemble(Run):
@@ -371,6 +400,10 @@ def _run(folder, info):
     return (Ensemble if "members" in info else Run)(folder, info)
 
 
+def _words(shapes):
+    return " and ".join(" x ".join(map(str, shape)) for shape in shapes)
+
+
 def predict(model, x):
     """A model's output for all pieces. Calls the model itself: its `predict` costs 60 ms more a call.
 
@@ -390,22 +423,40 @@ def predict(model, x):
 
 
 def read(folder):
-    """The run in a folder; TensorFlow is not needed until its model is.
+    """The run in a folder, or in an ONNX file that export.py wrote; TensorFlow is not needed until its model is.
 
     Raises:
         CallError: no run there. DataError: its run.json is damaged.
     """
     folder = Path(folder)
+    if folder.suffix == ".onnx":
+        from genre import exports
+
+        return exports.read(folder)
     path = folder / RUN
+    if folder.suffix == ".tflite" or (folder / "saved_model.pb").is_file():
+        raise CallError(f"{folder} is for other programs; name the run it was made of, or export that as .onnx")
     if not path.is_file():
         below = sorted(found.relative_to(folder).parent for found in folder.glob(f"**/{RUN}"))
         there = [str(folder / path) for path in below if not any(part.startswith(".") for part in path.parts)]
         hint = f"; below it there is {', '.join(there[:5])}" if there else "; train one with: python time_model.py"
         raise CallError(f"no run at {folder}{hint}")
+    return _run(folder, parse(path.read_bytes(), path))
+
+
+def parse(text, where):
+    """What a run.json says.
+
+    Args:
+        text: of it, str or UTF-8 bytes. where: it comes from, for an error.
+
+    Raises:
+        DataError: it is damaged.
+    """
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info = json.loads(text)
         if missing := {"script", "feature", "classes", "inputs", "index_fingerprint"} - set(info):
-            raise DataError(f"{path} lacks {', '.join(sorted(missing))}; train the run again with --overwrite")
-        return _run(folder, info)
+            raise DataError(f"{where} lacks {', '.join(sorted(missing))}; train the run again with --overwrite")
+        return info
     except (ValueError, TypeError):
-        raise DataError(f"{path} is damaged; train the run again with --overwrite") from None
+        raise DataError(f"{where} is damaged; train the run again with --overwrite") from None

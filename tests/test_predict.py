@@ -130,10 +130,9 @@ def test_several_runs_vote(tmp_path, trained_run, split_data):
 
 def test_below_the_threshold_nothing_is_said_and_probabilities_are_calibrated(tmp_path, trained_run, split_data):
     copy = shutil.copytree(trained_run, tmp_path / "run")
-    scores = json.loads((copy / runs.METRICS).read_text())
-    assert scores["validation"]["temperature"] > 0
-    scores["validation"]["temperature"] = 2.0
-    (copy / runs.METRICS).write_text(json.dumps(scores))
+    info = json.loads((copy / runs.RUN).read_text())
+    assert info["temperature"] == json.loads((copy / "metrics.json").read_text())["validation"]["temperature"] > 0
+    (copy / runs.RUN).write_text(json.dumps(info | {"temperature": 2.0}))
     song = split_data / "genres" / "low" / "low.00000.wav"
     plain = runs.read(copy).label(song).probabilities
     expected = np.sqrt(plain) / np.sqrt(plain).sum()
@@ -147,10 +146,9 @@ def test_below_the_threshold_nothing_is_said_and_probabilities_are_calibrated(tm
         assert row["prediction"] == said
         assert [float(row[name]) for name in runs.read(copy).classes] == pytest.approx(expected, abs=1e-4)
         assert ("none of these: " in done.stdout) == (said == "none of these")
-    del scores["validation"]["temperature"]
-    (copy / runs.METRICS).write_text(json.dumps(scores))
+    (copy / runs.RUN).write_text(json.dumps(info | {"temperature": None}))
     error = one_line_error("predict.py", song, f"--run={copy}", "--threshold=0.5", code=1)
-    assert "metrics.json has no temperature; train the run again" in error
+    assert "run has no temperature; train it again" in error
 
 
 def test_many_songs_are_predicted_as_each_alone_in_their_order(tmp_path, trained_run, split_data):

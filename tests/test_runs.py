@@ -1,4 +1,6 @@
+import functools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -8,7 +10,7 @@ from genre.command_line import CallError, DataError
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, one_line_error
 
 
 def test_a_song_is_rendered_as_its_training_picture_was(split_data, trained_run):
@@ -49,6 +51,31 @@ def test_what_is_no_run_is_refused_with_what_there_is(tmp_path, trained_run):
     (copy / runs.RUN).write_text("{")
     with pytest.raises(DataError, match=r"run\.json is damaged"):
         runs.read(copy)
+
+
+RECIPE = ("inputs", 0, "recipes", "mel")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "both"),
+    [
+        ((*RECIPE, "feature"), "mels", "it has the feature 'mels'; there are mel, stft"),
+        ((*RECIPE, "transform", "n_bands"), 16, "it has mel with n_bands; mel takes n_fft, .*n_mels"),
+        ((*RECIPE, "seconds"), 0.5, r"songs are rendered to 16 x 32 x 1, its run\.json says 16 x 63 x 1"),
+        (("inputs", 0, "image_size"), "9x63", r"songs are rendered to 9 x 63 x 1, its run\.json says 16 x 63 x 1"),
+        (("inputs", 0), {"image_size": "9x63", "input_shape": [9, 63, 1]}, "network takes 16 x 63 x 1, .* 9 x 63 x 1"),
+        (("classes",), ["high", "low"], r"it gives 3 probabilities, its run\.json names 2 classes \(high, low\)"),
+    ],
+)
+def test_a_run_whose_parts_do_not_fit_is_refused_by_naming_both(tmp_path, split_data, trained_run, key, value, both):
+    """As where a model was copied beside the run.json of another run, or the run is of another version."""
+    copy = shutil.copytree(trained_run, tmp_path / "copy")
+    info = json.loads((copy / runs.RUN).read_text())
+    part = functools.reduce(lambda part, name: part[name], key[:-1], info)
+    part[key[-1]] = part[key[-1]] | value if isinstance(value, dict) else value
+    (copy / runs.RUN).write_text(json.dumps(info))
+    error = one_line_error("predict.py", split_data / "genres" / "low", f"--run={copy}", code=1)
+    assert re.search(both, error), error
 
 
 def test_a_run_records_how_to_repeat_it(trained_run):
