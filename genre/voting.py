@@ -71,7 +71,7 @@ def stack(members, y, groups, seed):
 def _fit(members, y):
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=REGULARISATION, max_iter=1000).fit(_columns(members), y)
+    return LogisticRegression(C=REGULARISATION, solver="newton-cg", max_iter=1000).fit(_columns(members), y)
 
 
 def _stacked(machine, members):
