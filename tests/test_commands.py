@@ -49,7 +49,7 @@ def quick(script):
     options = {"weights": "--weights=none", "C": "--C=1,10", "gamma": "--gamma=0.001,0.01"}
     own = parameters(importlib.import_module(script).build_model)
     trained = [] if main_keywords(script).get("estimator") else ["--epochs=1"]
-    trained += ["--image_size=32x40"] * (script in ON_PICTURES)
+    trained += ["--image_size=16x24"] * (script in ON_PICTURES)
     return trained + [option for name, option in options.items() if name in own]
 
 
