@@ -76,7 +76,8 @@ def test_every_command_of_the_readme_does_what_it_says(workspace, eager):
         for name in written:
             assert all((workspace / path).exists() for path in name.split(", ")), command
     assert (workspace / "models" / "time_frequency_model" / "mel" / "initialised" / "run.json").is_file()
-    assert len((workspace / "genres.csv").read_text().splitlines()) == 3
+    assert len((workspace / "genres.csv").read_text().splitlines()) == 4  # of the last command that writes it
+    assert images.read(workspace / "timelines" / "song.png").size
 
 
 def test_the_demo_goes_the_whole_way_and_names_its_pictures(tmp_path):
