@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import threading
 import time
 
@@ -87,7 +88,19 @@ def each(function, jobs, workers, scheduler=None, folders=()):
 
 def _parallel(function, waiting, n_jobs, main):
     jobs = (joblib.delayed(_numbered)(number, function, job, main) for number, job in list(waiting.items()))
-    yield from joblib.Parallel(return_as="generator_unordered", batch_size=1, n_jobs=n_jobs)(jobs)
+    with _deaf_to_ctrl_c():
+        results = joblib.Parallel(return_as="generator_unordered", batch_size=1, n_jobs=n_jobs)(jobs)
+    yield from results
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c():
+    """Processes started meanwhile never see Ctrl-C: the main process does, and ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _numbered(number, function, job, main):
