@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import audio, files, plots, runs
+from genre import audio, files, runs
 from genre.command_line import BAD_DATA, CallError, DataError, Parser, names, positive, positive_float, run, share
 from genre.datasets.folder import audio_files, unique_names
 
@@ -210,6 +210,8 @@ def _clock(seconds):
 
 
 def _draw(trained, prediction, args, path):
+    from genre import plots  # matplotlib, which no other prediction needs
+
     title = f"{prediction.path.name}: {says(trained, prediction.probabilities, args.threshold)}\n{trained.name}"
     spectrogram, seconds = trained.spectrogram(prediction.path, FRAMES)
     plots.timeline(prediction.timeline, args.step, trained.classes, spectrogram, seconds, title, path)

@@ -155,10 +155,7 @@ def _device(info):
 def find(folder):
     """The folders of the finished runs below a folder, sorted; of the folder of a run, that one alone."""
     folder = Path(folder)
-    if (folder / runs.RUN).is_file():
-        return [folder]
-    below = sorted(path.relative_to(folder).parent for path in folder.glob(f"**/{runs.RUN}"))
-    return [folder / path for path in below if not any(p.startswith(".") or p == runs.MEMBERS for p in path.parts)]
+    return [folder] if (folder / runs.RUN).is_file() else runs.below(folder)
 
 
 def read(folder):

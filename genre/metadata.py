@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
-from genre import index, inputs
+from genre import index, inputs, tables
 from genre.datasets import folder as music
 
 import numpy as np
 
 FIELDS = ("artist", "album")  # columns of index.csv
+PER_TRACK = (tables.FEATURE, *FIELDS)  # inputs that are no pictures: one of a track, not of each piece
 
 
 class Names(NamedTuple):

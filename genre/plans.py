@@ -131,7 +131,7 @@ def of_pictures(build_model, features, args, training):
 
 def _of_branches(build_model, features, args, training):
     """Each feature an input of its own, of which some may be the statistics, the artist and the album of the track."""
-    pictured = [feature for feature in features if feature not in (tables.FEATURE, *metadata.FIELDS)]
+    pictured = [feature for feature in features if feature not in metadata.PER_TRACK]
     if not pictured:
         raise CallError(f"--features={'+'.join(features)} has no pictures; add a feature, such as mel")
     found = {feature: _of_input([feature], args) for feature in pictured}
@@ -266,7 +266,7 @@ def _source_of(base, settings, args):
     if settings["feature"] == tables.FEATURE:
         return tables.of_split(_images_path(args), settings["columns"])
     if settings["feature"] in metadata.FIELDS:
-        beside = next(s for s in base.info["inputs"] if s["feature"] not in (tables.FEATURE, *metadata.FIELDS))
+        beside = base.pictured[0]
         (folder,) = _folders(beside["recipes"], args).values()
         return metadata.Names(settings["feature"], folder, settings["vocabulary"])
     folders = _folders(settings["recipes"], args)

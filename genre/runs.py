@@ -96,7 +96,7 @@ class Run:
     @property
     def pictured(self):
         """The settings of those of its inputs that are pictures."""
-        return [taken for taken in self.info["inputs"] if taken["feature"] not in (tables.FEATURE, *metadata.FIELDS)]
+        return [taken for taken in self.info["inputs"] if taken["feature"] not in metadata.PER_TRACK]
 
     def _must_be_of_audio(self):
         """Raises: DataError: its statistics, if any, were not computed here; those of a song would be unlike them."""
@@ -437,11 +437,16 @@ def read(folder):
     if folder.suffix == ".tflite" or (folder / "saved_model.pb").is_file():
         raise CallError(f"{folder} is for other programs; name the run it was made of, or export that as .onnx")
     if not path.is_file():
-        below = sorted(found.relative_to(folder).parent for found in folder.glob(f"**/{RUN}"))
-        there = [str(folder / path) for path in below if not any(part.startswith(".") for part in path.parts)]
+        there = [str(found) for found in below(folder)]
         hint = f"; below it there is {', '.join(there[:5])}" if there else "; train one with: python time_model.py"
         raise CallError(f"no run at {folder}{hint}")
     return _run(folder, parse(path.read_bytes(), path))
+
+
+def below(folder):
+    """The folders of the finished runs below a folder, sorted; not hidden ones, nor what a vote keeps of its runs."""
+    found = sorted(path.relative_to(folder).parent for path in folder.glob(f"**/{RUN}"))
+    return [folder / path for path in found if not any(part.startswith(".") or part == MEMBERS for part in path.parts)]
 
 
 def parse(text, where):
