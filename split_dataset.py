@@ -287,15 +287,11 @@ def _place(folder, target, row, subset):
     """Link or copy a row's picture into its subset. Returns its row there."""
     source, file = folder / row.file, f"{subset}/{row.file}"
     try:
-        os.link(source, target / file)
-    except OSError as error:  # another disk, or a file system without links
-        if not source.exists():
-            raise DataError(f"{source} is gone; run {MAKE_PICTURES} again") from None
-        if isinstance(error, FileExistsError):
-            raise DataError(
-                f"{source} stands twice in its {index.INDEX}; make {folder} anew with --overwrite"
-            ) from None
-        shutil.copyfile(source, target / file)
+        files.link(source, target / file)
+    except FileNotFoundError:
+        raise DataError(f"{source} is gone; run {MAKE_PICTURES} again") from None
+    except FileExistsError:
+        raise DataError(f"{source} stands twice in its {index.INDEX}; make {folder} anew with --overwrite") from None
     return dataclasses.replace(row, file=file, subset=subset)
 
 

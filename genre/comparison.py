@@ -23,6 +23,7 @@ WORDS = {
     "pr_auc": "PR-AUC",
 }
 NUMBERS = ("parameters", "seconds", "epochs", "best_epoch")  # of run.json
+LEFT = ("run", "system")  # columns of names
 MOST_CLASSES = 12  # named in a heading
 
 
@@ -233,7 +234,7 @@ def group(judged):
     found = []
     for rows in of_data.values():
         ranked = sorted((_row(repeats, names) for repeats in rows.values()), key=_rank)
-        found.append(Group(ranked, _baseline([one for row in ranked for one in row.repeats])))
+        found.append(Group(ranked, baseline([one for row in ranked for one in row.repeats])))
     return sorted(found, key=lambda one: (-len(one.rows), one.title, one.rows[0].name))
 
 
@@ -265,8 +266,8 @@ def _rank(row):
     return -(row.mean("validation", RANKED_BY[row.repeats[0].multi_label]) or 0), row.name
 
 
-def _baseline(judged):
-    """What needs no training: always the largest class or, of tags, chance."""
+def baseline(judged):
+    """What needs no training, of runs on one split, list of Judged: always the largest class or, of tags, chance."""
     found = {}
     for one in judged:
         for subset in one.scores.keys() - found.keys():
@@ -296,22 +297,24 @@ def table(of):
             str(number),
             row.name,
             str(len(row.repeats)),
-            *(_whole(row.info(n)) for n in ("parameters", "seconds")),
+            *(whole(row.info(n)) for n in ("parameters", "seconds")),
         ]
-        about += [f"{_whole(row.info('best_epoch'))} of {_whole(row.info('epochs'))}"] if row.info("epochs") else ["-"]
+        about += [f"{whole(row.info('best_epoch'))} of {whole(row.info('epochs'))}"] if row.info("epochs") else ["-"]
         about = about if row.repeats else ["", row.name, "", "-", "-", "-"]
-        cells = [_cell(row, "validation", what, what == of.metric) for what in scores]
-        lines.append(about + cells + [_cell(row, "test", of.metric, True)] * of.has_test)
+        cells = [cell(row, "validation", what, what == of.metric) for what in scores]
+        lines.append(about + cells + [cell(row, "test", of.metric, True)] * of.has_test)
     return lines
 
 
-def _whole(number):
+def whole(number):
+    """A number for a table: whole, if it is not small."""
     if number is None:
         return "-"
     return f"{number:,.0f}" if number >= 10 or number == int(number) else f"{number:.2g}"
 
 
-def _cell(row, subset, what, with_interval):
+def cell(row, subset, what, with_interval):
+    """A score for a table, "-" where there is none: its mean, its deviation and, if asked for, its interval."""
     mean, spread, interval = row.mean(subset, what), row.spread(subset, what), row.interval(subset)
     if mean is None:
         return "-"
@@ -326,7 +329,7 @@ def markdown(lines):
     """A table in Markdown whose columns line up, numbers to the right."""
     lines = [[cell.replace("|", r"\|") for cell in line] for line in lines]
     widths = [max(3, *map(len, column)) for column in zip(*lines, strict=True)]
-    left = [name == "run" for name in lines[0]]
+    left = [name in LEFT for name in lines[0]]
     rule = ["-" * w if is_left else "-" * (w - 1) + ":" for w, is_left in zip(widths, left, strict=True)]
     shown = [
         [c.ljust(w) if is_left else c.rjust(w) for c, w, is_left in zip(line, widths, left, strict=True)]

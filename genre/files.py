@@ -73,6 +73,20 @@ def write_text(path, text):
         file.write(text)
 
 
+def link(source, target):
+    """Give a file a second name, or copy it where the file system cannot: to another disk, or without links.
+
+    Raises:
+        FileNotFoundError: there is no such file. FileExistsError: there is something at `target`.
+    """
+    try:
+        os.link(source, target)
+    except (FileNotFoundError, FileExistsError):
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def sha256(path):
     """Of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:

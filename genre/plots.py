@@ -343,6 +343,49 @@ def curves(runs, metric, title, path):
     _save(figure, path)
 
 
+def reproduced(rows, splits, published, baselines, metric, title, path):
+    """A line for each system: what its seeds reach on each split, mean and interval, beside what was published.
+
+    Args:
+        rows: {name: ({split: (mean, (low, high), values of the seeds)}, {subset: what was published})}, in %, from the
+            top down; what is not known is left out.
+        splits, published: {key: in words}, those that the legend names. baselines: {split: of no training}.
+        metric: its name.
+    """
+    colours = dict(zip(splits, colormaps["tab10"].colors, strict=False))
+    figure = Figure(figsize=(9, 1.7 + 0.3 * max(3, len(rows))), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    apart = 0.5 / len(splits)
+    for number, (of_split, figures) in enumerate(rows.values()):
+        for place, split in enumerate(splits):
+            if split not in of_split:
+                continue
+            mean, interval, values = of_split[split]
+            y, shown = number + apart * (place - (len(splits) - 1) / 2), {"color": colours[split]}
+            axes.plot(interval, [y, y], linewidth=1.4, **shown)
+            axes.plot(values, [y] * len(values), linestyle="", marker="|", markersize=6, alpha=0.6, **shown)
+            axes.plot([mean], [y], marker="o", markersize=5, **shown)
+        for subset, value in figures.items():
+            hollow = {} if subset == "validation" else {"markerfacecolor": "white"}
+            axes.plot([value], [number], marker="D", markersize=5, linestyle="", color="black", zorder=3, **hollow)
+    for split, value in baselines.items():
+        axes.axvline(value, color=colours[split], linewidth=1, linestyle=":")
+    axes.set_yticks(range(len(rows)), [_short(name, 2 * LONGEST) for name in rows], parse_math=False)
+    axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+    axes.set_xlabel(metric)
+    axes.grid(axis="x", alpha=0.3)
+    lines = [Line2D([], [], color=colours[split], marker="o", label=_plain(splits[split], 60)) for split in splits]
+    lines += [Line2D([], [], color="grey", marker="|", linestyle="", label="a seed")]
+    for subset, words in published.items():
+        hollow = {} if subset == "validation" else {"markerfacecolor": "white"}
+        lines.append(Line2D([], [], color="black", marker="D", markersize=5, linestyle="", label=words, **hollow))
+    if baselines:
+        lines.append(Line2D([], [], color="grey", linestyle=":", label="without training"))
+    figure.legend(handles=lines, loc="outside lower center", ncols=2, fontsize=8)
+    figure.suptitle(title, parse_math=False, fontsize=10)
+    _save(figure, path)
+
+
 def _compared_figure(runs):
     """A figure that leaves room for a legend of runs, and the lines of the legend."""
     rows = min(len(runs), MANY) // _legend_columns([run.name for run in runs]) + 1

@@ -138,6 +138,22 @@ def _groups(tracks, near=()):
     return sorted(members.values())
 
 
+def at_random(found, seed):
+    """Share out anew the tracks of a split; every subset keeps its number of tracks of each class.
+
+    Args:
+        found: {track: (subset, class)}.
+
+    Returns:
+        {track: subset}
+    """
+    rng, subset_of = np.random.default_rng(seed), {}
+    for label in sorted({label for _, label in found.values()}):
+        tracks = sorted(track for track, (_, of) in found.items() if of == label)
+        subset_of |= zip(tracks, rng.permutation([found[track][0] for track in tracks]).tolist(), strict=True)
+    return subset_of
+
+
 def read_lists(path):
     """{track as listed: subset} from a CSV with the columns track (or file, or path) and subset, or a folder of lists.
 

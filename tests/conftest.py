@@ -157,6 +157,16 @@ def trained_run(split_data, tmp_path_factory):
     return models / "time_model" / "mel"
 
 
+@pytest.fixture
+def eager():
+    """TensorFlow without graphs: to make them of a network takes longer than to train a step without."""
+    from genre.backend import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 def pytest_addoption(parser):
     parser.addoption("--fuzz", type=int, default=200, help="number of damaged audio files that test_fuzz.py makes")
     parser.addoption("--fuzz_seed", type=int, default=0, help="another seed is other damage")

@@ -5,7 +5,6 @@ import re
 import shlex
 
 from genre import images
-from genre.backend import tf
 from genre.command_line import parameters
 from genre.features import FEATURES
 from genre.recipe import Recipe
@@ -53,15 +52,6 @@ def quick(script):
     return trained + [option for name, option in options.items() if name in own]
 
 
-@pytest.fixture
-def eager():
-    """TensorFlow without graphs: to make them of a network takes longer than to train a step without."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.mark.filterwarnings("ignore:Even though")  # tf.data makes graphs even so
 def test_every_command_of_the_readme_does_what_it_says(workspace, eager):
     assert len(COMMANDS) > 10
     for command in COMMANDS:

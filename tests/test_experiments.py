@@ -1,0 +1,280 @@
+"""run_experiments.py and its files: each is run on tiny pictures, once, by the commands that it names."""
+
+import csv
+import dataclasses
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import run_experiments
+from genre import experiments, index
+from genre.command_line import CallError, DataError
+from genre.runs import RUN
+
+import numpy as np
+import pytest
+from conftest import ROOT, call, in_process, one_line_error, write_pictures, write_statistics
+from PIL import Image
+
+FILES = sorted((ROOT / "experiments").glob("*.toml"))
+SYSTEM = '[[systems]]\nname = "Time"\ncommand = "time_model.py --features={feature}"\nfeatures = ["mel"]\n'
+COUNTS = (("train", 3), ("validation", 2))
+SHORT = 'training = "--epochs=1"\n'
+
+
+@pytest.fixture(autouse=True)
+def commands(monkeypatch, eager):
+    """The commands that were run, which run in this process, as most take longer to start than to run."""
+    ran = []
+
+    def run(command):
+        ran.append(command)
+        try:
+            call(*command)
+        except AssertionError as error:
+            return str(error).strip().splitlines()[-1]
+
+    monkeypatch.setattr(run_experiments, "call", run)
+    return ran
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """images/ with tiny pictures of every feature that an experiment names, and with statistics; and its fold0/."""
+    folder = tmp_path_factory.mktemp("data") / "images"
+    write_statistics(folder.with_name("statistics"), classes=("a", "b"), tracks=12)
+    call("split_dataset.py", f"--statistics_path={folder.with_name('statistics')}", f"--images_path={folder}")
+    found = [experiments.read(path) for path in FILES]
+    for feature in sorted({one for experiment in found for one in run_experiments._features(experiment)}):
+        write_pictures(folder / feature, counts=COUNTS, shape=(16, 24))
+        write_pictures(folder / "fold0" / feature, counts=COUNTS, shape=(16, 24))
+    return folder
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write an experiment file of some text. Returns its path."""
+
+    def write(text, name="mine"):
+        path = tmp_path / f"{name}.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def run(monkeypatch, path, images, models, *options):
+    return in_process(monkeypatch, run_experiments, path, f"--images_path={images}", f"--models={models}", *options)
+
+
+def table(folder):
+    """{system: {column: cell}} of a results.md."""
+    lines = [line for line in (folder / "results.md").read_text(encoding="utf-8").splitlines() if line[:1] == "|"]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_experiment_runs_whole_and_states_what_was_published(path, images, tmp_path, monkeypatch):
+    experiment = experiments.read(path)
+    assert run(monkeypatch, path, images, tmp_path, "--smoke") is None
+    folder = tmp_path / "experiments" / f"{path.stem}_smoke"
+    rows = table(folder)
+    assert len(rows) == len(experiment.systems) + 1
+    for system in experiment.systems:
+        row, feature = rows[system.name], system.features[0]
+        for subset, of in system.published.items():
+            assert row.get(f"published, {subset}", "") == str(of.get(feature, ""))
+        for split in experiment.splits:
+            head = f"validation, {split}" if len(experiment.splits) > 1 else "validation"
+            assert re.match(r"[\d.]+ \([\d.]+ to [\d.]+\)$", row[head]), row
+    assert (folder / "results.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_what_an_experiment_says_of_its_pictures_are_commands_that_there_are(path):
+    experiment = experiments.read(path)
+    assert experiment.prepare
+    for command in experiment.prepare:
+        python, script, *options = shlex.split(command)
+        there = set(re.findall(r"--\w+", call(script, "--help").stdout))
+        assert python == "python"
+        assert {option.partition("=")[0] for option in options} <= there, command
+    asked = ",".join(
+        option.partition("=")[2] for c in experiment.prepare for option in c.split() if "--features" in option
+    )
+    assert set(run_experiments._features(experiment)) <= set(asked.split(","))
+
+
+def test_every_table_of_the_earlier_projects_has_a_file():
+    needed = "cbmi_2016 fma_bbnn fma_blocks fma_classifiers fma_cnn fma_crnn fma_crnn_1d fma_residual_crnn gtzan_bbnn"
+    assert {path.stem for path in FILES} >= {*needed.split(), "gtzan_pictures", "jamendo_cnn_rnn"}
+
+
+def test_a_finished_run_is_kept_until_its_pictures_or_its_command_change(write, tmp_path, monkeypatch, commands):
+    path = write(f'title = "t"\nseeds = [3, 4]\n{SHORT}{SYSTEM}')
+    data = tmp_path / "images"
+    write_pictures(data / "mel")
+    run(monkeypatch, path, data, tmp_path)
+    assert [[o for o in command if o.startswith("--seed")] for command in commands] == [["--seed=3"], ["--seed=4"]]
+    commands.clear()
+    run(monkeypatch, path, data, tmp_path)
+    assert commands == []
+    rows = list(csv.DictReader((tmp_path / "experiments" / "mine" / "results.csv").open(encoding="utf-8")))
+    assert [(row["seed"], row["system"], row["subset"]) for row in rows] == [(s, "Time", "validation") for s in "34"]
+    assert table(tmp_path / "experiments" / "mine")["Time"]["seeds"] == "2"
+    (data / "mel" / "train" / "a" / "train0.png").unlink()
+    assert run(monkeypatch, path, data, tmp_path) == 1  # the script refuses to replace a run of other data
+    assert len(commands) == 2
+    assert "--overwrite" in (tmp_path / "experiments" / "mine" / "results.md").read_text(encoding="utf-8")
+
+
+def test_a_stopped_training_goes_on(write, tmp_path, monkeypatch, commands, images):
+    path = write(f'title = "t"\n{SHORT}{SYSTEM}')
+    unfinished = tmp_path / "experiments/mine/given/time/time_model/mel/.seed0.unfinished"
+    unfinished.mkdir(parents=True)
+    run(monkeypatch, path, images, tmp_path)
+    assert [command[-1] for command in commands] == ["--resume"]
+
+
+def test_a_system_that_fails_is_named_and_does_not_end_the_others(write, tmp_path, monkeypatch, images, capsys):
+    bad = SYSTEM.replace("Time", "Bad").replace("{feature}", "{feature} --dropout=nonsense")
+    path = write(f'title = "t"\n{SHORT}{bad}{SYSTEM}')
+    assert run(monkeypatch, path, images, tmp_path) == 1
+    rows = table(tmp_path / "experiments" / "mine")
+    assert rows["Bad"]["validation"] == "-"
+    assert rows["Time"]["validation"] != "-"
+    assert re.search("Bad: .*nonsense", capsys.readouterr().out)
+
+
+def test_a_command_refers_to_the_run_of_another_system_of_its_feature_split_and_seed(write, tmp_path):
+    first = SYSTEM.replace('["mel"]', '["mel", "stft"]')
+    second = '[[systems]]\nname = "B"\ncommand = "pca_hybrid_model.py --run={Time},{Time/stft}"\nfeatures = ["mel"]\n'
+    path = write(f'title = "t"\nseeds = [0, 1]\n[splits]\nrandom = ""\n{first}{second}')
+    found = experiments.read(path)
+    *_, last = experiments.jobs(found, Path("m"), {"random": Path("i")})
+    base = "m/random/time/time_model/{}/seed1"
+    assert last.command[:2] == ("pca_hybrid_model.py", f"--run={base.format('mel')},{base.format('stft')}")
+    assert last.command[2:] == ("--seed=1", "--images_path=i", "--models=m/random/b", "--run_name=seed1")
+
+
+def test_each_fold_is_trained_on(write):
+    found = experiments.read(write(f'title = "t"\nfolds = 3\n{SYSTEM}'))
+    jobs = experiments.jobs(found, Path("m"), {"given": Path("i")})
+    assert [job.command[-3] for job in jobs] == ["--fold=0", "--fold=1", "--fold=2"]
+    assert jobs[2].target == Path("m/given/time/time_model/mel/seed0/fold2")
+
+
+def test_the_random_split_has_the_same_tracks_and_sizes_and_is_repeatable(tmp_path):
+    given = write_pictures(
+        tmp_path / "given" / "mel", classes=("a", "b", "c"), counts=(("train", 9), ("validation", 5))
+    )
+    for name in ("one", "two"):
+        experiments.share_out_anew(given.parent, ["mel"], tmp_path / name)
+    of = {
+        name: {s: index.subset_rows(tmp_path / name / "mel", s) for s in ("train", "validation")}
+        for name in ("given", "one", "two")
+    }
+    assert of["one"] == of["two"]
+    for subset in ("train", "validation"):
+        assert [row.labels for row in of["one"][subset]] == [row.labels for row in of["given"][subset]]
+        assert {row.track for row in of["one"][subset]} != {row.track for row in of["given"][subset]}
+    for row in of["one"]["train"]:
+        source = next(given.glob(f"*/{row.track}.png"))
+        assert np.array_equal(Image.open(tmp_path / "one" / "mel" / row.file), Image.open(source))
+
+
+def test_the_random_split_of_an_indexed_folder_keeps_its_index_and_trains_on_variants_alone(tmp_path):
+    folder = write_pictures(tmp_path / "given" / "mel", counts=(("train", 4), ("validation", 4)))
+    rows = [row for s in ("train", "validation") for row in index.subset_rows(folder, s)]
+    rows = [dataclasses.replace(row, artist=f"by {row.track[-1]}") for row in rows]
+    shifted = [dataclasses.replace(row, file=row.file.replace(".png", ".up.png"), variant="up") for row in rows[:8]]
+    for row, variant in zip(rows, shifted, strict=False):
+        (folder / variant.file).write_bytes((folder / row.file).read_bytes())
+    index.write(folder, rows + shifted)
+    experiments.share_out_anew(folder.parent, ["mel"], tmp_path / "random")
+    found = index.read(tmp_path / "random" / "mel")
+    assert {row.track for row in found} == {row.track for row in rows}
+    assert {row.subset for row in found if row.variant} == {"train"}
+    assert len([row for row in found if row.subset == "validation" and not row.variant]) == 8
+    torn = {row.artist for row in found if row.subset == "train"} & {
+        row.artist for row in found if row.subset == "validation"
+    }
+    assert torn
+
+
+def test_a_track_in_two_subsets_cannot_be_shared_out(tmp_path):
+    folder = write_pictures(tmp_path / "given" / "mel")
+    (folder / "validation/a/validation0.png").rename(folder / "validation/a/train0.png")
+    with pytest.raises(DataError, match="has a/train0 in two subsets"):
+        experiments.share_out_anew(folder.parent, ["mel"], tmp_path / "random")
+
+
+def test_the_gap_is_what_the_random_split_is_better_by(write, tmp_path, monkeypatch, images):
+    path = write(f'title = "t"\n{SHORT}[splits]\ngiven = "g"\nrandom = "r"\n{SYSTEM}')
+    run(monkeypatch, path, images, tmp_path)
+    row = table(tmp_path / "experiments" / "mine")["Time"]
+    given, random = (float(row[f"validation, {split}"].split()[0]) for split in ("given", "random"))
+    assert float(row["gap"]) == pytest.approx(random - given, abs=0.11)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = [", "mine.toml is no TOML"),
+        ('title = "t"', r"has no \[\[systems\]\]"),
+        (SYSTEM, "mine.toml lacks title"),
+        (f'title = "t"\nsedes = [1]\n{SYSTEM}', "sedes is unknown; expected some of title,"),
+        (f'title = "t"\nseeds = 1\n{SYSTEM}', "seeds should be a list"),
+        (f'title = "t"\nseeds = []\n{SYSTEM}', "at least one"),
+        (f'title = "t"\nfolds = 3\nseeds = [1, 2]\n{SYSTEM}', "folds are with one seed"),
+        (f'title = "t"\n[splits]\nbest = "x"\n{SYSTEM}', "splits.best is unknown; expected given or random"),
+        (f'title = "t"\n{SYSTEM}{SYSTEM}', "2 systems are called 'time'"),
+        (f'title = "t"\n{SYSTEM}epochs = 3', "Time: epochs is unknown"),
+        (f'title = "t"\n{SYSTEM.replace("time_model", "tim_model")}', "there is no script tim_model.py"),
+        (f'title = "t"\n{SYSTEM}published.test = {{ cqt = 4 }}', "published names 'cqt'"),
+        (f'title = "t"\n{SYSTEM}published.train = {{ mel = 4 }}', "published.train is unknown"),
+        (f'title = "t"\n{SYSTEM.replace("{feature}", "{Nobody}")}', "{Nobody} is no system before it"),
+        (f'title = "t"\n{SYSTEM.replace("[", "[", 1).replace(chr(34) + "mel" + chr(34), "")}', "features is empty"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_a_line_that_names_the_key(write, text, says):
+    with pytest.raises(DataError, match=says):
+        experiments.read(write(text))
+
+
+def test_what_is_not_there_is_named(tmp_path, write):
+    with pytest.raises(CallError, match="no experiment .*fma.toml; there are: .*fma_cnn.toml"):
+        experiments.read(ROOT / "experiments" / "fma.toml")
+    path = ROOT / "experiments" / "fma_cnn.toml"
+    line = one_line_error("run_experiments.py", path, f"--images_path={tmp_path}", code=2)
+    assert (
+        "no pictures of chroma_cens, chroma_cqt, chroma_stft, cqt, mel; make them with: python create_spectrograms.py"
+        in line
+    )
+    line = one_line_error("run_experiments.py", path, "--systems=Time", code=2)
+    assert line.endswith("fma_cnn has no system 'Time'; it has: Frequency CNN, Temporal CNN, Square CNN")
+
+
+def test_only_the_systems_asked_for_are_trained(tmp_path, monkeypatch, images, commands):
+    path = ROOT / "experiments" / "musically_motivated_fma.toml"
+    run(monkeypatch, path, images, tmp_path, "--smoke", "--systems=Time")
+    assert [command[0] for command in commands] == ["time_model.py"]
+
+
+def test_a_script_runs_in_a_process_of_its_own_and_its_last_line_says_why_it_failed(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    assert run_experiments.call(["split_dataset.py", "--help"]) == ""
+    assert "no spectrograms at" in run_experiments.call(["split_dataset.py", f"--data={tmp_path}/none"])
+    stopped = subprocess.CompletedProcess([], 130, stderr="stopped")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiments.call(["time_model.py"])
+
+
+def test_runs_are_found_again_by_compare_models(write, tmp_path, monkeypatch, images):
+    run(monkeypatch, write(f'title = "t"\nseeds = [0, 1]\n{SHORT}{SYSTEM}'), images, tmp_path)
+    folder = tmp_path / "experiments" / "mine"
+    assert len(list(folder.glob(f"given/time/time_model/mel/seed*/{RUN}"))) == 2
+    assert "time_model/mel/seed*" in call("compare_models.py", folder, f"--out={tmp_path / 'compared'}").stdout
