@@ -55,7 +55,7 @@ def _parser():
     parser.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
     parser.add_argument("--models", default="models", help="folder that runs go to, as experiments/<name>/")
     parser.add_argument("--systems", default="", metavar="A,B", help="only these of the file's (default: all)")
-    text = "one seed, one feature, one epoch of each system: whether all of it works, in runs of their own"
+    text = "one seed, split, feature and epoch of each system: whether all of it works, in runs of their own"
     parser.add_argument("--smoke", action="store_true", help=text)
     return parser
 

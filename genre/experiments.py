@@ -70,7 +70,7 @@ class Experiment:
     splits: dict = dataclasses.field(default_factory=lambda: {GIVEN: ""})
 
     def smoke(self):
-        """The same with one seed, one feature of each system and one epoch, to see whether all of it works."""
+        """The same with one seed, one split, one feature of each system and one epoch: whether all of it works."""
         needed = {(n, f) for system in self.systems for n, f in re.findall(r"{([^{}/]+)/([^{}]+)}", system.command)}
         short = []
         for system in self.systems:
@@ -78,7 +78,8 @@ class Experiment:
             training = f"{SMOKE if system.training else ''} {system.smoke}"
             short.append(dataclasses.replace(system, features=features, training=training))
         name = f"{self.name}_smoke"
-        once = {"seeds": self.seeds[:1], "folds": min(1, self.folds)}
+        last = list(self.splits)[-1]
+        once = {"seeds": self.seeds[:1], "folds": min(1, self.folds), "splits": {last: self.splits[last]}}
         return dataclasses.replace(self, name=name, title=f"{self.title}: smoke", systems=short, **once)
 
     def only(self, systems):
@@ -170,6 +171,8 @@ def read(path):
 def _system(found, training, path):
     _check(found, {"name": str} | SYSTEM_KEYS, ("name", "command"), path)
     where = f"{path}, {found['name']}"
+    if set(found["name"]) & set(",/{}"):
+        raise DataError(f"{where}: a name should be without , / {{ and }}")
     system = System(**{"training": training} | found | {"features": tuple(found.get("features", ("",)))})
     if not (ROOT / system.script).is_file():
         raise DataError(f"{where}: there is no script {system.script}")
