@@ -3,6 +3,7 @@
 import importlib
 import re
 import shlex
+import shutil
 
 from genre import images
 from genre.command_line import parameters
@@ -31,7 +32,8 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) 
 
 @pytest.fixture
 def workspace(tmp_path):
-    """What the README's reader has: songs by genre, songs without, and pictures."""
+    """What the README's reader has: songs by genre, songs without, pictures, and the experiments."""
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments", ignore=shutil.ignore_patterns("*.p*", "*.md"))
     write_songs(tmp_path / "data" / "genres", tracks=4, seconds=30)
     write_songs(tmp_path / "my_music", tracks=3, seconds=21)
     write_songs(tmp_path / "unsorted_songs", ("noise",), tracks=2, seconds=12)
