@@ -16,7 +16,7 @@ from sklearn import metrics
 
 CONFIDENCE = 0.95
 BINS = 15
-METRICS, SUMMARY = "metrics.json", "summary.csv"
+METRICS, SUMMARY, MAP = "metrics.json", "summary.csv", "tsne.png"
 PERPLEXITY = 30  # of t-SNE, at most
 MOST_POINTS = 1000  # tracks on a map: more take minutes, and hide each other
 SUMMED_UP = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "recall", "precision")
@@ -110,7 +110,7 @@ def draw_map(folder, y, embeddings, classes, title):
     some = f"{len(chosen)} of {len(y)}" if len(chosen) < len(y) else len(y)
     columns = f"{embeddings.shape[1]} numbers a track"
     words = f"{title}\nt-SNE of what the last layer decides on ({columns}, {some} tracks)"
-    plots.points(xy, y[chosen], classes, words, folder / "tsne.png")
+    plots.points(xy, y[chosen], classes, words, folder / MAP)
 
 
 def perplexity(tracks):
@@ -185,10 +185,7 @@ def compare(y, ours, theirs):
 def show(results):
     """Print the scores of each subset, and the table per class of the last."""
     for subset, s in results.items():
-        print(
-            f"{subset}: {summary(s)}, balanced {percent(s['balanced_accuracy'])}, macro F1 {s['macro_f1']:.3f}; "
-            f"always the largest class: {percent(s['majority_accuracy'])}"
-        )
+        print(f"{subset}: {in_words(s)}")
     roc_auc = "" if s["roc_auc"] is None else f"ROC-AUC {s['roc_auc']:.3f}, "
     right = f"{subset}: among the two likeliest {percent(s['top2_accuracy'])}, {roc_auc}log loss {s['log_loss']:.3f}"
     print(f"{right}, expected calibration error {percent(s['calibration_error'])}")
@@ -360,6 +357,14 @@ def _digits(values):
 
 def percent(share):
     return f"{100 * share:.1f} %"
+
+
+def in_words(scores):
+    """The scores of a subset, and what no training gets."""
+    return (
+        f"{summary(scores)}, balanced {percent(scores['balanced_accuracy'])}, macro F1 {scores['macro_f1']:.3f}; "
+        f"always the largest class: {percent(scores['majority_accuracy'])}"
+    )
 
 
 def summary(scores):

@@ -130,15 +130,18 @@ def _interval(y, probabilities):
 def show(results):
     """Print the scores of each subset, and the table per tag of the last."""
     for subset, s in results.items():
-        print(
-            f"{subset}: {summary(s)}, recall {percent(s['recall'])} and "
-            f"precision {percent(s['precision'])} of all tags, said from {THRESHOLD} on"
-        )
+        print(f"{subset}: {in_words(s)}")
     width = max(len(name) for name in [*s["per_tag"], "tag"])
     print(f"{'tag':{width}}  ROC-AUC  PR-AUC  recall  precision  {subset} tracks")
     for name, t in s["per_tag"].items():
         roc, pr = (f"{t[key]:.3f}" if t[key] is not None else "-" for key in ("roc_auc", "pr_auc"))
         print(f"{name:{width}}  {roc:>7}  {pr:>6}  {t['recall']:6.2f}  {t['precision']:9.2f}  {t['tracks']:6}")
+
+
+def in_words(scores):
+    """The scores of a subset."""
+    shares = f"recall {percent(scores['recall'])} and precision {percent(scores['precision'])} of all tags"
+    return f"{summary(scores)}, {shares}, said from {THRESHOLD} on"
 
 
 def summary(scores):

@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from genre import cards, evaluation, files, multi_label, provenance, runs
+from genre import cards, evaluation, files, index, multi_label, provenance, runs
 
 
 def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
@@ -31,8 +31,10 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
     write_own(beside)
     info = _info(plan, pictures, info, device) | {"temperature": scores["validation"].get("temperature")}
     files.write_text(beside / runs.RUN, json.dumps(info, indent=2) + "\n")
-    said = {subset: judge(plan).summary(of) for subset, of in scores.items()}
+    said = {subset: judge(plan).in_words(of) for subset, of in scores.items()}
     cards.write(beside, info, {subset: part.rows for subset, part in pictures.items()}, said)
+    if not (beside / evaluation.MAP).is_file():  # of the run before, if there was one
+        (plan.target / evaluation.MAP).unlink(missing_ok=True)
     files.replace_folder(beside, plan.target, keep_others=True)
     shutil.rmtree(unfinished)
     return scores
@@ -45,6 +47,7 @@ def _info(plan, pictures, info, device):
         | {
             "command": provenance.command(),
             "images_path": str(next(iter(plan.folders.values()))),
+            "dataset": index.read_dataset(next(iter(plan.folders.values()))),
             "tracks": {subset: len({row.track for row in p.rows}) for subset, p in pictures.items()},
         }
         | info

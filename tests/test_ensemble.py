@@ -66,7 +66,9 @@ def test_every_method_is_a_run_with_the_files_of_a_run(three, tmp_path, monkeypa
         names = {path.name for path in (made / method).iterdir()}
         expected = {"confusion_matrix.csv", "members.csv", "metrics.json", "predictions.csv"}
         expected |= {"confusion_matrix.png", "genres.png", "reliability.png", "roc.png"}
-        assert names == expected | {"run.json", "members"} | ({"model.skops"} if method == "stacking" else set())
+        assert names == expected | {"run.json", "members", "README.md"} | (
+            {"model.skops"} if method == "stacking" else set()
+        )
         run = runs.read(made / method)
         assert run.name == "ensemble/mel" and run.classes == CLASSES
         assert [member.folder.name for member in run.members] == ["0", "1", "2"]

@@ -8,7 +8,7 @@ import sys
 import time
 
 import time_model
-from genre import epochs, index, inputs, plans, runs, training
+from genre import epochs, evaluation, index, inputs, plans, runs, training
 from genre.backend import keras
 from genre.command_line import CallError, DataError
 from genre.options import parser_of
@@ -98,6 +98,9 @@ def test_the_map_is_of_what_the_last_layer_decides_on_of_the_last_subsets_tracks
     assert embeddings.shape == found.shape == (8, run.embedding.output_shape[1])
     np.testing.assert_allclose(embeddings, found, atol=1e-5)
     assert y.tolist() == test.y.tolist()
+    (run.folder / evaluation.MAP).touch()
+    train(tmp_path, "--epochs=1", "--overwrite")
+    assert not (run.folder / evaluation.MAP).exists()  # that of another training
 
 
 def test_its_two_weight_files_hold_the_same(tmp_path):
