@@ -52,6 +52,7 @@ def main():
         known = {f: _known(dataset_path / f, recipe, tracks, args.overwrite) for f, recipe in recipes.items()}
         for feature, recipe in recipes.items():  # only now: all features can be made, or none is touched
             known[feature] = _prepare(dataset_path / feature, recipe, tracks, known[feature], args.overwrite)
+            index.write_dataset(dataset_path / feature, datasets.about(args.dataset))
         wanted = _with_those_there(wanted, known)
         if args.colormap and any(known.values()):
             print(f"pictures that are there already keep their colours; --overwrite draws them in {args.colormap}")

@@ -29,6 +29,7 @@ def main():
     taken = statistics.of_table(args.table, tracks) if args.table else None
     with files.alone_in(target):
         known = _prepare(target, tracks, Path(args.table).name if args.table else statistics.AUDIO, args.overwrite)
+        index.write_dataset(target, datasets.about(args.dataset))
         for line in left_out:
             print("left out:", line)
         if taken:

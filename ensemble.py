@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import estimators, evaluation, files, index, plans, provenance, runs, voting
+from genre import cards, estimators, evaluation, files, index, plans, provenance, runs, voting
 from genre.command_line import CallError, DataError, Parser, names, natural, plain_name, run
 
 import numpy as np
@@ -218,6 +218,7 @@ def _fill(folder, members, settings, voted, table):
     info = {
         "command": provenance.command(),
         "images_path": members[0].info.get("images_path"),
+        "dataset": members[0].info.get("dataset", {}),
         "tracks": {subset: len(part[1]) for subset, part in parts.items()},
         "inputs": [pictures for member in members for pictures in member.info["inputs"]],
         "members": [member.info for member in members],
@@ -231,7 +232,10 @@ def _fill(folder, members, settings, voted, table):
         _copy_model(member.folder, folder / runs.MEMBERS / str(number))
     files.write_text(folder / "metrics.json", json.dumps(results, indent=2) + "\n")
     files.write_csv(folder / "members.csv", [list(table[0]), *(list(row.values()) for row in table)])
-    files.write_text(folder / runs.RUN, json.dumps(settings | info | provenance.made_with("CPU"), indent=2) + "\n")
+    info = settings | info | provenance.made_with("CPU")
+    files.write_text(folder / runs.RUN, json.dumps(info, indent=2) + "\n")
+    said = {subset: evaluation.in_words(of) for subset, of in results.items()}
+    cards.write(folder, info, {}, said)
 
 
 def _copy_model(source, target):

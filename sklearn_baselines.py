@@ -30,7 +30,6 @@ from sklearn.base import clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.ensemble import AdaBoostClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.manifold import TSNE
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -54,7 +53,6 @@ CLASSIFIERS = {
     "mlp": MLPClassifier(),
 }
 TABLE = "classifiers.csv"
-PERPLEXITY = 30  # of t-SNE, at most
 
 
 class Result(NamedTuple):
@@ -95,7 +93,8 @@ def main():
     if not any(result.model for result in results.values()):
         raise DataError(f"no classifier could be fitted; {folder / TABLE} says why")
     _draw(plan, songs, results, folder)
-    print("wrote", ", ".join(str(folder / name) for name in (TABLE, "roc.png", "confusion_matrices.png", "tsne.png")))
+    drawn = [name for name in ("roc.png", "confusion_matrices.png", "tsne.png") if (folder / name).is_file()]
+    print("wrote", ", ".join(str(folder / name) for name in (TABLE, *drawn)))
 
 
 def _parser():
@@ -176,7 +175,7 @@ def _write(plan, songs, model, info):
         estimators.save(model, folder / runs.ESTIMATOR)
 
     def predict(subset, part):
-        return model.predict_proba(part.x.astype(np.float64))
+        return model.predict_proba(part.x.astype(np.float64)), None
 
     return records.write(plan, songs, unfinished, write, predict, info)
 
@@ -223,10 +222,10 @@ def _draw(plan, songs, results, folder):
     plots.confusion_matrices(counts, classes, f"Confusion matrices, {words}", folder / "confusion_matrices.png")
     mean, variance = map(np.array, tables.levels(songs["train"].x))
     x, y = (np.concatenate([getattr(part, what) for part in parts.values()]) for what in "xy")
-    perplexity = min(PERPLEXITY, (len(y) - 1) / 3)
-    points = TSNE(perplexity=perplexity, random_state=plan.args.seed).fit_transform((x - mean) / np.sqrt(variance))
+    perplexity = evaluation.perplexity(len(y))
     title = f"t-SNE of {plan.sources[0].words}, standardised by train\n{len(y)} tracks, perplexity {perplexity:.3g}"
-    plots.points(points, y, classes, title, folder / "tsne.png")
+    if (xy := evaluation.tsne((x - mean) / np.sqrt(variance), plan.args.seed)) is not None:
+        plots.points(xy, y, classes, title, folder / "tsne.png")
 
 
 if __name__ == "__main__":

@@ -46,13 +46,13 @@ def main():
         print(f"left out: {folders[feature]} has no {'rows' if feature == tables.FEATURE else 'pictures'}")
         del rows_of[feature]
     rows = _consistent([row for rows in rows_of.values() for row in rows], dataset_path)
-    subsets = _subsets(rows, fractions, near, args)
+    subsets, how = _subsets(rows, fractions, near, args)
     for name, subset_of in subsets.items():
         _print_counts(rows, subset_of, name)
     _warn_of_missing(rows_of)
     files.recover_folder(images_path)
     _refuse_foreign(images_path, set(rows_of))
-    _build(folders, rows_of, subsets, images_path, args.npz)
+    _build(folders, rows_of, subsets, how, images_path, args.npz)
     print("wrote", ", ".join(str(images_path / name / feature) for name in subsets for feature in rows_of))
     return None
 
@@ -97,25 +97,29 @@ def _folders(args, dataset_path):
 
 
 def _subsets(rows, fractions, near, args):
-    """{name of a folder below images/, "" for itself: {track: subset}}"""
+    """{name of a folder below images/, "" for itself: {track: subset}}, and in words how it was made"""
+    drawn = f"by artist where known, seed {args.seed}"
     if args.folds:
         if args.folds < 3:
             raise CallError("--folds should be at least 3: one part to test, one to validate, the others to train on")
         found = splits.folds(rows, args.folds, args.seed, near)
-        return {f"fold{number}": subset_of for number, subset_of in enumerate(found)}
+        return {f"fold{number}": subset_of for number, subset_of in enumerate(found)}, f"{args.folds} folds, {drawn}"
     if args.split_file:
         subset_of, unlisted, unmatched = splits.by_lists(rows, splits.read_lists(args.split_file))
         print(
             f"{len(subset_of)} tracks by {args.split_file}; on no list and left out: {unlisted}; "
             f"listed but without a picture: {unmatched}"
         )
+        how = f"the user's lists, {Path(args.split_file).name}"
     elif not args.fractions and (subset_of := splits.official(rows)):
         unlisted = len({row.track for row in rows}) - len(subset_of)
         print(f"{len(subset_of)} tracks by the official list; on none of its parts and left out: {unlisted}")
+        how = "the data set's official list"
     else:
-        return {"": splits.stratified(rows, fractions, args.seed, near)}
+        how = f"{' / '.join(f'{share:g}' for share in fractions)} of each genre, {drawn}"
+        return {"": splits.stratified(rows, fractions, args.seed, near)}, how
     _print_straddling(splits.straddling(rows, subset_of, near))
-    return {"": subset_of}
+    return {"": subset_of}, how
 
 
 def _print_straddling(straddling):
@@ -226,7 +230,8 @@ def _refuse_foreign(images_path, features):
     for path in [*images_path.glob(f"*/{index.INDEX}"), *images_path.glob(f"fold*/*/{index.INDEX}")]:
         folder = path.parent
         if folder.name in features and (folder / index.RECIPE).is_file():
-            ours |= {folder / row.file for row in index.read(folder)} | {path, folder / index.RECIPE}
+            ours |= {folder / row.file for row in index.read(folder)}
+            ours |= {path, folder / index.RECIPE, folder / index.DATASET}
             ours |= {folder / f"{subset}.npz" for subset in SUBSETS}
     around = {parent for path in ours for parent in path.parents}
     for path in sorted(images_path.rglob("*")):
@@ -241,8 +246,8 @@ def _refuse_foreign(images_path, features):
             )
 
 
-def _build(folders, rows_of, subsets, images_path, npz):
-    """Build the whole tree beside `images_path`, then swap it in."""
+def _build(folders, rows_of, subsets, how, images_path, npz):
+    """Build the whole tree beside `images_path`, then swap it in. Args: how: the split was made, in words."""
     beside = images_path.with_name(f".{images_path.name}.{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -250,6 +255,8 @@ def _build(folders, rows_of, subsets, images_path, npz):
         for name, subset_of in subsets.items():
             for feature, rows in rows_of.items():
                 _build_one(feature, folders[feature], rows, subset_of, beside / name / feature)
+                about = index.read_dataset(folders[feature]) | {"split": f"{name} of {how}" if name else how}
+                index.write_dataset(beside / name / feature, about)
                 if npz:
                     _write_arrays(feature, beside / name / feature)
         files.replace_folder(beside, images_path)

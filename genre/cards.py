@@ -5,7 +5,7 @@ After Mitchell et al., "Model cards for model reporting", 2019, https://arxiv.or
 
 import collections
 
-from genre import files
+from genre import datasets, files
 
 CARD = "README.md"
 TEXT = """\
@@ -33,13 +33,17 @@ whose music is shown, bought or paid for. Music of another kind is given one of 
 ## Limits
 
 Genre is a matter of culture and dispute: the labels are what somebody once wrote, partly wrong, of the music that the
-data set happens to hold. The scores belong to this data and this split. The epoch was chosen on the validation tracks,
-so that their scores flatter a little. Of other artists and other recordings expect less.
+data set happens to hold. The scores belong to this data and this split. What was chosen, as a rule the epoch, was
+chosen on the validation tracks, so that their scores flatter a little. Of other artists and recordings expect less.
 
 ## Licence
 
-That of the data was not recorded; the rights in the recordings are their holders'. This folder holds neither audio nor
-pictures, but the names of tracks, in predictions.csv. Ask where the data comes from before you pass the run on.
+{licence}
+This folder holds neither audio nor spectrograms, but the names of tracks, in predictions.csv.
+"""
+UNKNOWN = """\
+That of the data was not recorded; the rights in the recordings are their holders'. Ask where the data comes from before
+you pass the run on.\
 """
 
 
@@ -47,30 +51,38 @@ def write(folder, info, rows, scores):
     """Write a run's card.
 
     Args:
-        info: its run.json. rows: {subset: index rows of its pieces}, of those it was trained and chosen on.
+        info: its run.json. rows: {subset: index rows of its pieces}, of those it was trained and chosen on; {} for a
+            vote, of which the cards of its runs say it.
         scores: {subset: its scores in words}.
     """
-    kind = "tags" if info["multi_label"] else "genres"
+    kind, dataset = "tags" if info.get("multi_label") else "genres", info["dataset"]
     parts = {
         "scores": [f"{subset}: {text}" for subset, text in scores.items()],
         "data": [
-            f"{info['images_path']}, index {info['index_fingerprint']}",
-            *_tracks(rows),
+            f"data set: {dataset.get('dataset', 'not recorded')}; {info['images_path']}, index "
+            f"{info['index_fingerprint']}",
+            f"split: {dataset.get('split', 'not recorded')}",
+            *_tracks(info, rows),
             _classes(info, rows, kind),
         ],
-        "recipes": [text for taken in info["inputs"] for text in _recipes(taken)],
+        "recipes": dict.fromkeys(text for taken in info["inputs"] for text in _recipes(taken)),
     }
     lists = {name: "\n".join(f"- {line}" for line in lines) for name, lines in parts.items()}
-    files.write_text(folder / CARD, TEXT.format(**info | lists | {"kind": kind}))
+    licence = datasets.licence(dataset.get("dataset")) or UNKNOWN
+    files.write_text(folder / CARD, TEXT.format(**info | lists | {"kind": kind, "licence": licence}))
 
 
-def _tracks(rows):
+def _tracks(info, rows):
+    if "members" in info:
+        yield f"a vote, {info['hyperparameters']['method']}, of {', '.join(run['run'] for run in info['runs'])}"
     for subset, of_subset in rows.items():
         artists = len({row.artist for row in of_subset if row.artist}) or "unknown"
         yield f"{subset}: {len({row.track for row in of_subset})} tracks, artists: {artists}"
 
 
 def _classes(info, rows, kind):
+    if not rows:
+        return f"{kind}: {', '.join(info['classes'])}"
     of_tracks = {row.track: row.labels for row in rows["train"]}
     count = collections.Counter(label for labels in of_tracks.values() for label in labels)
     return f"{kind}, with their training tracks: {', '.join(f'{name} {count[name]}' for name in info['classes'])}"

@@ -2,10 +2,11 @@
 
 import csv
 import json
+from typing import NamedTuple
 
 from genre import files, plots
 from genre.command_line import DataError
-from genre.runs import SMALLEST
+from genre.runs import SMALLEST, tempered
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -15,16 +16,39 @@ from sklearn import metrics
 
 CONFIDENCE = 0.95
 BINS = 15
-METRICS, SUMMARY = "metrics.json", "summary.csv"
+METRICS, SUMMARY, MAP = "metrics.json", "summary.csv", "tsne.png"
+PERPLEXITY = 30  # of t-SNE, at most
+MOST_POINTS = 1000  # tracks on a map: more take minutes, and hide each other
 SUMMED_UP = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc", "recall", "precision")
 
 
-def write(folder, predicted, classes, title):
-    """Write metrics.json, predictions.csv and confusion_matrix.csv and .png, of the last subset, into a run's folder.
+class Bins(NamedTuple):
+    """What is said with about the same confidence, and how often that is right; arrays without the empty bins.
+
+    `low` and `high` are the 95 % Wilson interval of `accuracy`.
+    """
+
+    confidence: np.ndarray  # mean of the bin
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    counts: np.ndarray
+    edges: np.ndarray  # of all bins
+
+    @property
+    def error(self):
+        """The expected calibration error."""
+        return float(np.average(np.abs(self.confidence - self.accuracy), weights=self.counts))
+
+
+def write(folder, predicted, classes, title, embeddings=None):
+    """Write metrics.json, predictions.csv and, of the last subset, confusion_matrix.csv and pictures into a run.
 
     Args:
+        folder: of the run.
         predicted: {subset: (index row of each piece, class number of each, probabilities (pieces, classes))}.
-        title: of the picture; the subset and its accuracy are added.
+        title: of the pictures; the subset and its accuracy are added.
+        embeddings: (pieces, columns) of the last subset, for a map; None for no map.
 
     Returns:
         {subset: its scores}
@@ -34,7 +58,8 @@ def write(folder, predicted, classes, title):
         tracks, truth, probabilities = average_tracks(rows, y, per_piece)
         said = probabilities.argmax(axis=1)
         results[subset] = scores(truth, probabilities, classes)
-        results[subset] |= {"pieces": len(y), "piece_accuracy": float((per_piece.argmax(axis=1) == y).mean())}
+        results[subset] |= {"pieces": len(y), "per_piece": scores(y, per_piece, classes)}
+        results[subset]["per_piece"].pop("tracks")
         for track, t, s, shares in zip(tracks, truth, said, probabilities, strict=True):
             lines.append([track, subset, classes[t], classes[s], *(f"{share:.6f}" for share in shares)])
         if subset == "validation":
@@ -43,10 +68,70 @@ def write(folder, predicted, classes, title):
     named = [[name, *row] for name, row in zip(classes, counts.tolist(), strict=True)]
     files.write_csv(folder / "predictions.csv", lines)
     files.write_csv(folder / "confusion_matrix.csv", [["true \\ predicted", *classes], *named])
-    caption = f"{title}, {subset}\n{summary(results[subset])}"
-    plots.confusion_matrix(counts, classes, caption, folder / "confusion_matrix.png")
     files.write_text(folder / METRICS, json.dumps(results, indent=2) + "\n")
+    draw(folder, truth, probabilities, results[subset], results["validation"]["temperature"], f"{title}, {subset}")
+    if embeddings is not None:
+        _, _, of_tracks = average_tracks(rows, y, embeddings)
+        draw_map(folder, truth, of_tracks, classes, f"{title}, {subset}")
     return results
+
+
+def draw(folder, y, probabilities, scores, temperature, title):
+    """Draw confusion_matrix.png, roc.png, genres.png and reliability.png.
+
+    Args:
+        y: (tracks,) class numbers. probabilities: (tracks, classes). scores: of these. temperature: of validation.
+    """
+    of_class, names = scores["per_class"], list(scores["per_class"])
+    words = f"{title}\n{summary(scores)}"
+    counts = confusion_counts(y, probabilities.argmax(axis=1), len(names))
+    plots.confusion_matrix(counts, names, words, folder / "confusion_matrix.png")
+    plots.roc(*roc_curves(y, probabilities), names, words, folder / "roc.png")
+    rows = []
+    for name, recall, tracks in ((name, of["recall"], of["tracks"]) for name, of in of_class.items() if of["tracks"]):
+        rows.append((name, tracks, recall, *accuracy_interval(round(recall * tracks), tracks)))
+    lines = {"all tracks": scores["accuracy"], "always the largest genre": scores["majority_accuracy"]}
+    plots.genres(rows, lines, words, folder / "genres.png")
+    found = {
+        "as it says": probabilities,
+        f"at temperature {temperature:.2f}, fitted on validation": tempered(probabilities, temperature),
+    }
+    bins = {label: reliability(said.max(axis=1), said.argmax(axis=1) == y) for label, said in found.items()}
+    axes = ("confidence: probability of the likeliest genre", "accuracy", "tracks")
+    plots.reliability(bins, axes, words, folder / "reliability.png")
+
+
+def draw_map(folder, y, embeddings, classes, title):
+    """Draw tsne.png, or say why not. Args: y: (tracks,) class numbers. embeddings: (tracks, columns)."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(y))[:MOST_POINTS])
+    if (xy := tsne(embeddings[chosen])) is None:
+        print("no tsne.png: too few tracks, or all look alike to the last layer")
+        return
+    some = f"{len(chosen)} of {len(y)}" if len(chosen) < len(y) else len(y)
+    columns = f"{embeddings.shape[1]} numbers a track"
+    words = f"{title}\nt-SNE of what the last layer decides on ({columns}, {some} tracks)"
+    plots.points(xy, y[chosen], classes, words, folder / MAP)
+
+
+def perplexity(tracks):
+    """Of t-SNE, as large as so many tracks allow."""
+    return min(PERPLEXITY, (tracks - 1) / 3)
+
+
+def tsne(x, seed=0):
+    """A map: (tracks, columns) -> (tracks, 2), those alike beside each other; None if too few, or all alike.
+
+    Source: van der Maaten & Hinton, "Visualizing data using t-SNE", 2008,
+        https://jmlr.org/papers/v9/vandermaaten08a.html.
+    """
+    import threadpoolctl
+    from sklearn.manifold import TSNE  # slow to import
+
+    if len(x) < 4 or not (x != x[0]).any():
+        return None
+    x = np.pad(x, ((0, 0), (0, max(0, 2 - x.shape[1]))))  # it starts from two principal components
+    with threadpoolctl.threadpool_limits(1):  # the same on every machine, and quicker where others work, too
+        return TSNE(perplexity=perplexity(len(x)), random_state=seed, n_jobs=1).fit_transform(x)
 
 
 def read_predictions(folder, classes):
@@ -100,10 +185,7 @@ def compare(y, ours, theirs):
 def show(results):
     """Print the scores of each subset, and the table per class of the last."""
     for subset, s in results.items():
-        print(
-            f"{subset}: {summary(s)}, balanced {percent(s['balanced_accuracy'])}, macro F1 {s['macro_f1']:.3f}; "
-            f"always the largest class: {percent(s['majority_accuracy'])}"
-        )
+        print(f"{subset}: {in_words(s)}")
     roc_auc = "" if s["roc_auc"] is None else f"ROC-AUC {s['roc_auc']:.3f}, "
     right = f"{subset}: among the two likeliest {percent(s['top2_accuracy'])}, {roc_auc}log loss {s['log_loss']:.3f}"
     print(f"{right}, expected calibration error {percent(s['calibration_error'])}")
@@ -122,7 +204,8 @@ def roc_curves(y, scores):
     """Each class against the others, wherever the line between them is drawn.
 
     Args:
-        y: (tracks,) class numbers. scores: (tracks, classes), the higher the likelier.
+        y: (tracks,) class numbers, or bool (tracks, classes) where a track may be of several.
+        scores: (tracks, classes), the higher the likelier.
 
     Returns:
         {class number: (false positive rates, true positive rates, area)} of those that some tracks are of and others
@@ -130,8 +213,9 @@ def roc_curves(y, scores):
     """
     found = {}
     for number in range(scores.shape[1]):
-        if 0 < (y == number).sum() < len(y):
-            false, true, _ = metrics.roc_curve(y == number, scores[:, number])
+        of_it = y[:, number] if y.ndim == 2 else y == number
+        if 0 < of_it.sum() < len(y):
+            false, true, _ = metrics.roc_curve(of_it, scores[:, number])
             found[number] = false, true, float(metrics.auc(false, true))
     grid = np.linspace(0, 1, 201)
     if not found:
@@ -210,9 +294,23 @@ def calibration_error(y, probabilities):
     Args:
         y: (tracks,) class numbers. probabilities: (tracks, classes).
     """
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == y
-    surplus, *_ = binned_statistic(confidence, confidence - correct, "sum", bins=BINS, range=(0, 1))
-    return float(np.abs(surplus).sum() / len(y))
+    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == y).error
+
+
+def reliability(confidence, correct):
+    """Confidence beside accuracy, in 15 bins from 0 to 1.
+
+    Args:
+        confidence: (n,), 0..1. correct: bool (n,).
+
+    Returns:
+        Bins
+    """
+    confidence = np.clip(confidence, 0, 1)  # a mean may be above by its rounding
+    sums, edges, _ = binned_statistic(confidence, [np.ones(len(correct)), confidence, correct], "sum", BINS, (0, 1))
+    counts, total, right = sums[:, sums[0] > 0]
+    low, high = np.transpose([accuracy_interval(*pair) for pair in zip(right, counts, strict=True)])
+    return Bins(total / counts, right / counts, low, high, counts.astype(int), edges)
 
 
 def temperature(y, probabilities):
@@ -259,6 +357,14 @@ def _digits(values):
 
 def percent(share):
     return f"{100 * share:.1f} %"
+
+
+def in_words(scores):
+    """The scores of a subset, and what no training gets."""
+    return (
+        f"{summary(scores)}, balanced {percent(scores['balanced_accuracy'])}, macro F1 {scores['macro_f1']:.3f}; "
+        f"always the largest class: {percent(scores['majority_accuracy'])}"
+    )
 
 
 def summary(scores):

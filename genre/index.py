@@ -3,14 +3,15 @@
 import csv
 import dataclasses
 import hashlib
+import json
 import os
 from pathlib import Path
 
 from genre.command_line import CallError, DataError
-from genre.files import write_csv
+from genre.files import write_csv, write_text
 from genre.recipe import Recipe
 
-INDEX, RECIPE = "index.csv", "recipe.json"
+INDEX, RECIPE, DATASET = "index.csv", "recipe.json", "dataset.json"
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 SUBSETS = ("train", "validation", "test")
 
@@ -73,6 +74,20 @@ def read_recipe(folder):
     """The recipe of a picture folder, or None where there is none."""
     path = Path(folder) / RECIPE
     return Recipe.from_json(path.read_text(encoding="utf-8", errors="replace"), path) if path.is_file() else None
+
+
+def write_dataset(folder, about):
+    """Write dataset.json. Args: about: {"dataset": its name, and of a split "split": how it was made, in words}."""
+    write_text(Path(folder) / DATASET, json.dumps(about, indent=2) + "\n")
+
+
+def read_dataset(folder):
+    """As `write_dataset` wrote it; {} where it is not known: nothing but a run's model card needs it."""
+    try:
+        about = json.loads((Path(folder) / DATASET).read_text(encoding="utf-8"))
+        return {key: str(about[key]) for key in ("dataset", "split") if key in about}
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def feature_folders(root, what, command):

@@ -13,11 +13,12 @@ THRESHOLD = 0.5  # probability from which on a tag is said
 RESAMPLES = 200  # of the tracks, for the interval
 
 
-def write(folder, predicted, tags, title):
-    """Write metrics.json, predictions.csv, tags.csv and tags.png, the last two of the last subset, into a run's folder.
+def write(folder, predicted, tags, title, embeddings=None):
+    """Write metrics.json, predictions.csv and, of the last subset, tags.csv and pictures into a run's folder.
 
     Args:
         predicted: {subset: (index row of each piece, float32 (pieces, tags) 0 or 1, probabilities (pieces, tags))}.
+        embeddings: not drawn, as a track of several tags has no one colour.
 
     Returns:
         {subset: its scores}
@@ -26,6 +27,8 @@ def write(folder, predicted, tags, title):
     for subset, (rows, y, per_piece) in predicted.items():
         tracks, truth, probabilities = evaluation.average_tracks(rows, y, per_piece)
         results[subset] = scores(truth, probabilities, tags) | {"pieces": len(y)}
+        results[subset]["per_piece"] = scores(y, per_piece, tags, interval=False)
+        results[subset]["per_piece"].pop("tracks")
         for track, t, shares in zip(tracks, truth, probabilities, strict=True):
             said = (said_tags(of, tags) for of in (t, shares))
             lines.append([track, subset, *said, *(f"{share:.6f}" for share in shares)])
@@ -35,9 +38,19 @@ def write(folder, predicted, tags, title):
     files.write_csv(
         folder / "tags.csv", [["tag", *columns], *([tag, *of_tag.values()] for tag, of_tag in per_tag.items())]
     )
-    plots.tags(per_tag, f"{title}, {subset}\n{summary(results[subset])}", folder / "tags.png")
     files.write_text(folder / evaluation.METRICS, json.dumps(results, indent=2) + "\n")
+    draw(folder, truth.astype(bool), probabilities, results[subset], f"{title}, {subset}")
     return results
+
+
+def draw(folder, y, probabilities, scores, title):
+    """Draw tags.png, roc.png and reliability.png. Args: y: bool (tracks, tags). scores: of it and `probabilities`."""
+    tags, title = list(scores["per_tag"]), f"{title}\n{summary(scores)}"
+    plots.tags(scores["per_tag"], title, folder / "tags.png")
+    plots.roc(*evaluation.roc_curves(y, probabilities), tags, title, folder / "roc.png")
+    bins = {"all tags": evaluation.reliability(probabilities.ravel(), y.ravel())}
+    axes = ("probability of a tag", "share that has the tag", "tracks x tags")
+    plots.reliability(bins, axes, title, folder / "reliability.png")
 
 
 def said_tags(probabilities, tags):
@@ -45,17 +58,17 @@ def said_tags(probabilities, tags):
     return "|".join(tag for tag, p in zip(tags, probabilities, strict=True) if p >= THRESHOLD)
 
 
-def scores(y, probabilities, tags):
+def scores(y, probabilities, tags, interval=True):
     """The metrics of one subset.
 
     Args:
-        y: (tracks, tags), 0 or 1. probabilities: (tracks, tags).
+        y: (tracks, tags), 0 or 1. probabilities: (tracks, tags). interval: whether it is computed, which is slow.
 
     Returns:
         {"tracks", "recall" (of all that is tagged, the share said), "precision", "macro_recall", "macro_f1", "roc_auc",
         "pr_auc" (means over the tags that some tracks have and others have not; None without any), "interval" (95 %, of
-        roc_auc, over tracks), "chance_pr_auc", "per_tag": {tag: {"tracks", "recall", "precision", "f1", "roc_auc",
-        "pr_auc"}}}
+        roc_auc, over tracks), "chance_pr_auc", "calibration_error" (of all tags together), "per_tag": {tag:
+        {"tracks", "recall", "precision", "f1", "roc_auc", "pr_auc"}}}
     """
     y = y.astype(bool)
     said = probabilities >= THRESHOLD
@@ -74,8 +87,9 @@ def scores(y, probabilities, tags):
         "macro_f1": float(f1[there].mean()) if there.any() else None,
         "roc_auc": float(np.mean([roc[tag] for tag in np.flatnonzero(judged)])) if judged.any() else None,
         "pr_auc": float(np.mean([pr[tag] for tag in np.flatnonzero(judged)])) if judged.any() else None,
-        "interval": _interval(y[:, judged], probabilities[:, judged]) if judged.any() else None,
+        "interval": _interval(y[:, judged], probabilities[:, judged]) if interval and judged.any() else None,
         "chance_pr_auc": float(y[:, judged].mean()) if judged.any() else None,
+        "calibration_error": evaluation.reliability(probabilities.ravel(), y.ravel()).error,
         "per_tag": {
             name: {
                 "tracks": int(support[i]),
@@ -116,15 +130,18 @@ def _interval(y, probabilities):
 def show(results):
     """Print the scores of each subset, and the table per tag of the last."""
     for subset, s in results.items():
-        print(
-            f"{subset}: {summary(s)}, recall {percent(s['recall'])} and "
-            f"precision {percent(s['precision'])} of all tags, said from {THRESHOLD} on"
-        )
+        print(f"{subset}: {in_words(s)}")
     width = max(len(name) for name in [*s["per_tag"], "tag"])
     print(f"{'tag':{width}}  ROC-AUC  PR-AUC  recall  precision  {subset} tracks")
     for name, t in s["per_tag"].items():
         roc, pr = (f"{t[key]:.3f}" if t[key] is not None else "-" for key in ("roc_auc", "pr_auc"))
         print(f"{name:{width}}  {roc:>7}  {pr:>6}  {t['recall']:6.2f}  {t['precision']:9.2f}  {t['tracks']:6}")
+
+
+def in_words(scores):
+    """The scores of a subset."""
+    shares = f"recall {percent(scores['recall'])} and precision {percent(scores['precision'])} of all tags"
+    return f"{summary(scores)}, {shares}, said from {THRESHOLD} on"
 
 
 def summary(scores):

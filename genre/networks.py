@@ -8,7 +8,7 @@ from genre.inputs import alone
 
 import numpy as np
 
-MOST_KEPT = 2**31  # bytes of a frozen front's outputs that are kept in memory; beyond, they are computed every step
+MOST_KEPT = 2**31  # bytes that are kept in memory of a frozen front's outputs, else computed every step, or embeddings
 
 
 class Network(NamedTuple):
@@ -115,6 +115,18 @@ def embedding(model, script):
         return until_logits(*args) if layer is core else layer(*args, **kwargs)
 
     return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
+
+
+def with_embedding(model, script):
+    """The same network with two outputs: its probabilities, and what its last layer decides on, (columns,).
+
+    Args:
+        model, script: as for `embedding`.
+    """
+    decided_on = embedding(model, script)
+    last = model.get_layer(script).layers[-1]
+    probabilities = model.get_layer("probabilities")(model.get_layer("logits")(last(decided_on.output)))
+    return keras.Model(decided_on.input, [probabilities, decided_on.output])
 
 
 def _split(core):

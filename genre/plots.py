@@ -1,5 +1,6 @@
 """Every picture of a result. Figures are made without pyplot: nothing blocks, nothing leaks."""
 
+import textwrap
 from typing import NamedTuple
 
 from genre.files import whole_file
@@ -16,6 +17,10 @@ LONGEST = 28  # letters of a class name
 MOST_ROWS = 10  # of a timeline
 MANY = 30  # classes, from which on cells shrink; runs, from which on a legend only says where their names are
 COLOURED = 10  # best runs, the others are grey
+# Ten that the colour-blind tell apart, too: Petroff, "Accessible color sequences for data visualization", 2021,
+# https://arxiv.org/abs/2107.02270.
+TEN = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+DASHES = ("-", "--", ":", "-.")
 
 
 class Compared(NamedTuple):
@@ -101,11 +106,10 @@ def roc_curves(panels, classes, title, path):
     Args:
         panels: {caption: ({class number: (false positive rates, true positive rates, area)}, the mean likewise)}.
     """
-    colours = _colours(len(classes))
     figure, grid = _grid(len(panels), 2.4, title, 0.4)
     for axes, (caption, (of_class, (false, true, _))) in zip(grid, panels.items(), strict=True):
         for number, curve in of_class.items():
-            axes.plot(*curve[:2], color=colours[number], linewidth=0.9, clip_on=False)
+            axes.plot(*curve[:2], linewidth=0.9, clip_on=False, **_line(number))
         axes.plot(false, true, color="black", linewidth=1.8, clip_on=False)
         axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
         axes.set_title(caption, fontsize=8)
@@ -117,7 +121,7 @@ def roc_curves(panels, classes, title, path):
         axes.grid(alpha=0.3)
     _label_outer(grid)
     lines = [Line2D([], [], color="black", linewidth=1.8, label="mean of all (macro)")]
-    lines += [Line2D([], [], color=colours[i], label=_plain(name)) for i, name in enumerate(classes)]
+    lines += [Line2D([], [], label=_plain(name), **_line(i)) for i, name in enumerate(classes)]
     figure.legend(handles=lines, loc="outside lower center", ncols=3 if len(grid) < 3 else 6, fontsize=8)
     _save(figure, path)
 
@@ -150,24 +154,121 @@ def confusion_matrices(panels, classes, title, path):
     _save(figure, path)
 
 
+def roc(of_class, mean, classes, title, path):
+    """A curve for each class against the others, and their mean; the areas in the legend, the largest first.
+
+    Args:
+        of_class: {class number: (false positive rates, true positive rates, area)}. mean: likewise.
+    """
+    labels = {number: f"{area:.3f}  {_plain(classes[number])}" for number, (*_, area) in of_class.items()}
+    height = max(5, 1.6 + 0.18 * min(len(labels) + 3, MANY))
+    figure, columns = _beside_legend(height, height, list(labels.values()))
+    axes = figure.subplots()
+    for number in sorted(of_class, key=lambda number: -of_class[number][2]):
+        axes.plot(*of_class[number][:2], linewidth=1.2, clip_on=False, label=labels[number], **_line(number))
+    if of_class:
+        axes.plot(*mean[:2], color="black", linewidth=2, clip_on=False, label=f"{mean[2]:.3f}  mean of all")
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="0.500  chance")
+    axes.set(xlim=(0, 1), ylim=(0, 1), box_aspect=1, xlabel="false positive rate", ylabel="true positive rate")
+    axes.grid(alpha=0.3)
+    words = {"title": "area under the curve", "title_fontsize": 8, "fontsize": 8}
+    figure.legend(loc="outside right center", ncols=columns, handlelength=2.6, **words)
+    _title(figure, title)
+    _save(figure, path)
+
+
+def reliability(bins, names, title, path):
+    """Confidence against accuracy with its intervals, and below how often each confidence is.
+
+    Args:
+        bins: {label: evaluation.Bins}. names: of confidence, accuracy and what is counted.
+    """
+    figure = Figure(figsize=(6, 6.4), dpi=DOTS_PER_INCH, layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
+    above.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":", label="as often right as it says")
+    for (label, found), colour, marker in zip(bins.items(), (TEN[0], TEN[6]), "os", strict=False):
+        bars = np.abs([found.low, found.high] - found.accuracy)
+        shown = {"color": colour, "marker": marker, "markersize": 5, "linewidth": 1.2, "elinewidth": 0.8, "capsize": 2}
+        label = f"{label}: expected calibration error {100 * found.error:.1f} %"
+        above.errorbar(found.confidence, found.accuracy, bars, label=label, clip_on=False, zorder=3, **shown)
+        counts, _ = np.histogram(found.confidence, found.edges, weights=found.counts)
+        below.stairs(counts, found.edges, color=colour, fill=colour == TEN[0], alpha=0.9, linewidth=1.4)
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel=names[1])
+    below.set(xlabel=names[0], ylabel=names[2])
+    below.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    for axes in (above, below):
+        axes.grid(alpha=0.3)
+    figure.legend(*above.get_legend_handles_labels(), loc="outside lower center", fontsize=8)
+    _title(figure, title)
+    _save(figure, path)
+
+
+def genres(rows, lines, title, path):
+    """The share of each genre's tracks that is found, with its interval, the best at the top.
+
+    Args:
+        rows: [(genre, tracks, share, low, high)]. lines: {label: share} across all genres.
+    """
+    rows = sorted(rows, key=lambda row: (row[2], row[1]))
+    names, tracks, shares, low, high = zip(*rows, strict=True)
+    y = np.arange(len(rows))
+    figure = Figure(figsize=(8, 1.7 + 0.3 * len(rows)), dpi=DOTS_PER_INCH, layout="constrained")
+    axes = figure.subplots()
+    axes.barh(y, np.multiply(shares, 100), height=0.7, color=TEN[0], alpha=0.8)
+    bars = 100 * np.abs([low, high] - np.array(shares))
+    axes.errorbar(np.multiply(shares, 100), y, xerr=bars, fmt="none", color="black", elinewidth=1, capsize=3)
+    for (label, share), dashes in zip(lines.items(), ("--", ":"), strict=True):
+        label = f"{label}: {100 * share:.1f} %"
+        axes.axvline(100 * share, color=TEN[2], linewidth=1.2, linestyle=dashes, label=label)
+    named = [f"{_short(name)} ({count})" for name, count in zip(names, tracks, strict=True)]
+    axes.set_yticks(y, named, parse_math=False)
+    axes.set(xlabel="% of the genre's tracks that are found (recall), with 95 % interval", xlim=(0, 100))
+    axes.set_ylabel("genre (tracks)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.margins(y=0.02)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8)
+    _title(figure, title)
+    _save(figure, path)
+
+
 def points(xy, y, classes, title, path):
     """Tracks as points in the plane, coloured by class.
 
     Args:
         xy: (tracks, 2). y: (tracks,) class numbers.
     """
-    colours, markers = _colours(len(classes)), "osD^v<>Ph*"
-    figure = Figure(figsize=(8.5, 6.5), dpi=DOTS_PER_INCH, layout="constrained")
+    markers = "osD^v<>Ph*"
+    figure, columns = _beside_legend(6.5, 6.5, [_plain(name) for name in classes])
     axes = figure.subplots()
     size = 28 if len(y) < 500 else 14 if len(y) < 3000 else 6  # square points
     for number, name in enumerate(classes):
-        shown = {"color": colours[number], "marker": markers[number % len(markers)], "linewidths": 0}
+        marker = markers[(number + number // len(TEN)) % len(markers)]  # no two classes share both
+        shown = {"color": _colour(number), "marker": marker, "linewidths": 0}
         axes.scatter(*xy[y == number].T, s=size, alpha=0.8, label=_plain(name), **shown)
-    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    axes.set_aspect("equal", adjustable="datalim")
     as_large = (28 / size) ** 0.5
-    figure.legend(loc="outside right upper", fontsize=8, ncols=1 + len(classes) // MANY, markerscale=as_large)
-    figure.suptitle(title, parse_math=False, fontsize=10)
+    figure.legend(loc="outside right center", fontsize=8, ncols=columns, markerscale=as_large)
+    _title(figure, title)
     _save(figure, path)
+
+
+def _beside_legend(width, height, labels):
+    """A figure with room for a legend on its right, and the legend's columns.
+
+    Args:
+        width, height: in inches, without the legend.
+    """
+    columns = max(1, -(-len(labels) // MANY))
+    width += columns * (0.7 + 0.065 * max([20, *map(len, labels)]))
+    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained"), columns
+
+
+def _title(figure, title):
+    """A title, its lines broken where the figure is narrower."""
+    letters = int(12 * figure.get_figwidth())
+    lines = [part for line in title.splitlines() for part in textwrap.wrap(line, letters)]
+    figure.suptitle("\n".join(lines), parse_math=False, fontsize=10)
 
 
 def _grid(count, side, title, labels):
@@ -201,11 +302,13 @@ def _plain(name, longest=LONGEST):
     return _short(name, longest).replace("$", r"\$")
 
 
-def _colours(count):
-    """A colour for each class, told apart by eye up to twenty."""
-    if count <= 20:
-        return colormaps["tab10" if count <= 10 else "tab20"].colors[:count]
-    return colormaps["hsv"](np.arange(count) / count)
+def _colour(number):
+    return TEN[number % len(TEN)]
+
+
+def _line(number):
+    """How the curve of a class is drawn: no two of the first forty alike."""
+    return {"color": _colour(number), "linestyle": DASHES[number // len(TEN) % len(DASHES)]}
 
 
 def timeline(probabilities, step, classes, spectrogram, seconds, title, path):

@@ -3,7 +3,7 @@
 import json
 import shutil
 
-from genre import cards, evaluation, files, multi_label, provenance, runs
+from genre import cards, evaluation, files, index, multi_label, provenance, runs
 
 
 def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
@@ -11,7 +11,8 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
 
     Args:
         unfinished: a folder beside the run, removed at the end. write_own: folder -> None, writes the model itself.
-        predict: (subset, Pictures) -> probabilities (pieces, classes). info: what run.json holds beside what all hold.
+        predict: (subset, Pictures) -> probabilities (pieces, classes), and (pieces, columns) that they were decided on,
+            for a map of the tracks, or None. info: what run.json holds beside what all hold.
         device: that it was trained on, in words.
 
     Returns:
@@ -21,13 +22,19 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     judged = {"validation": pictures["validation"], "test": plan.load("test")}
-    predicted = {subset: (p.rows, p.y, predict(subset, p)) for subset, p in judged.items() if p}
-    scores = judge(plan).write(beside, predicted, plan.settings["classes"], plan.title)
+    predicted = {}
+    for subset, part in judged.items():
+        if part:
+            probabilities, embeddings = predict(subset, part)
+            predicted[subset] = part.rows, part.y, probabilities
+    scores = judge(plan).write(beside, predicted, plan.settings["classes"], plan.title, embeddings)
     write_own(beside)
     info = _info(plan, pictures, info, device) | {"temperature": scores["validation"].get("temperature")}
     files.write_text(beside / runs.RUN, json.dumps(info, indent=2) + "\n")
-    said = {subset: judge(plan).summary(of) for subset, of in scores.items()}
+    said = {subset: judge(plan).in_words(of) for subset, of in scores.items()}
     cards.write(beside, info, {subset: part.rows for subset, part in pictures.items()}, said)
+    if not (beside / evaluation.MAP).is_file():  # of the run before, if there was one
+        (plan.target / evaluation.MAP).unlink(missing_ok=True)
     files.replace_folder(beside, plan.target, keep_others=True)
     shutil.rmtree(unfinished)
     return scores
@@ -40,6 +47,7 @@ def _info(plan, pictures, info, device):
         | {
             "command": provenance.command(),
             "images_path": str(next(iter(plan.folders.values()))),
+            "dataset": index.read_dataset(next(iter(plan.folders.values()))),
             "tracks": {subset: len({row.track for row in p.rows}) for subset, p in pictures.items()},
         }
         | info

@@ -251,9 +251,7 @@ class Run:
 
     def settle(self, probabilities):
         """Probabilities (..., classes) as the run gives them; if it is `calibrated`, right as often as they say."""
-        if not self.calibrated:
-            return probabilities
-        return scipy.special.softmax(np.log(np.maximum(probabilities, SMALLEST)) / self.temperature, axis=-1)
+        return tempered(probabilities, self.temperature) if self.calibrated else probabilities
 
     def _beside(self, whole, pictures):
         """For each input its rows: those of pictures, [of a piece [of an input]], or what is of the song as a whole."""
@@ -388,6 +386,11 @@ def together(found):
     return (
         Together(first.folder, first.info | {"hyperparameters": {"method": "mean"}}, members=found) if others else first
     )
+
+
+def tempered(probabilities, temperature):
+    """Probabilities (..., classes) with their logarithms divided by a temperature: above 1 makes them less sure."""
+    return scipy.special.softmax(np.log(np.maximum(probabilities, SMALLEST)) / temperature, axis=-1)
 
 
 def _mean(rows):

@@ -188,7 +188,13 @@ def _train_network(plan, pictures, unfinished):
         final.whole.save_weights(folder / runs.WEIGHTS)
 
     def predict(subset, part):
-        return runs.predict(final.whole, part.x)
+        if plan.multi_label:  # a track of several tags has no one colour on a map
+            return runs.predict(final.whole, part.x), None
+        both = networks.with_embedding(final.whole, plan.settings["script"])
+        if 4 * len(part.y) * both.output_shape[1][1] > networks.MOST_KEPT:
+            print(f"no tsne.png: what the last layer decides on in {subset} takes more than 2 GB")
+            return runs.predict(final.whole, part.x), None
+        return runs.predict(both, part.x)
 
     seconds = sum(row["seconds"] for row in history)
     print(f"kept epoch {best} of {len(history)}, {seconds:.0f} s")
@@ -248,7 +254,8 @@ def _train_estimator(plan, pictures, unfinished):
         estimators.write_search(search, folder / "search.csv")
 
     def predict(subset, part):
-        return probabilities if subset == "validation" else estimator.predict_proba(columns(part))
+        x = columns(part)
+        return probabilities if subset == "validation" else estimator.predict_proba(x), x
 
     seconds = time.monotonic() - started
     info = {

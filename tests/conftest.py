@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from genre import index, statistics
+from genre import evaluation, index, multi_label, statistics
 from genre.features import FEATURES
 
 import numpy as np
@@ -36,6 +36,25 @@ SELF_SUFFICIENT = [name for name, feature in FEATURES.items() if feature.needs i
 WITH_PROCESSES = ("create_spectrograms.py", "create_statistics.py", "audit_dataset.py", "demo.py")  # of their own
 SR = 8000  # Hz; low, so that the tests are fast
 QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")
+
+
+DRAWING = [(evaluation, "draw"), (evaluation, "draw_map"), (multi_label, "draw")]
+DRAWN = [getattr(*function) for function in DRAWING]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_pictures():
+    """Results are drawn only for tests that ask for `pictures`: it takes longer than to train."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in DRAWING:
+            patch.setattr(module, name, lambda *args: None)
+        yield
+
+
+@pytest.fixture
+def pictures(monkeypatch):
+    for (module, name), function in zip(DRAWING, DRAWN, strict=True):
+        monkeypatch.setattr(module, name, function)
 
 
 def sine(frequency, seconds=1.0, sr=SR, amplitude=0.5):

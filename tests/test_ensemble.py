@@ -57,15 +57,18 @@ def read_csv(path):
         return list(csv.DictReader(file))
 
 
-def test_every_method_is_a_run_with_the_files_of_a_run(three, tmp_path, monkeypatch, capsys):
+def test_every_method_is_a_run_with_the_files_of_a_run(three, tmp_path, monkeypatch, capsys, pictures):
     made = run_ensemble(monkeypatch, tmp_path, three, f"--method={METHODS}")
     printed = capsys.readouterr().out
     assert printed.splitlines()[-4:] == [f"wrote {made / method}" for method in METHODS.split(",")]
     assert sorted(path.name for path in made.iterdir()) == sorted(METHODS.split(","))
     for method in METHODS.split(","):
         names = {path.name for path in (made / method).iterdir()}
-        expected = {"confusion_matrix.csv", "confusion_matrix.png", "members.csv", "metrics.json", "predictions.csv"}
-        assert names == expected | {"run.json", "members"} | ({"model.skops"} if method == "stacking" else set())
+        expected = {"confusion_matrix.csv", "members.csv", "metrics.json", "predictions.csv"}
+        expected |= {"confusion_matrix.png", "genres.png", "reliability.png", "roc.png"}
+        assert names == expected | {"run.json", "members", "README.md"} | (
+            {"model.skops"} if method == "stacking" else set()
+        )
         run = runs.read(made / method)
         assert run.name == "ensemble/mel" and run.classes == CLASSES
         assert [member.folder.name for member in run.members] == ["0", "1", "2"]

@@ -74,6 +74,65 @@ def test_a_run_gets_its_files_for_every_subset(tmp_path):
     assert results["validation"]["accuracy"] == pytest.approx(2 / 3)
 
 
+def test_pieces_are_scored_as_tracks_are(tmp_path):
+    rows = [Row(f"{i}.png", f"g/{i // 2}", ("a",)) for i in range(4)]
+    y, probabilities = np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.3, 0.7], [0.4, 0.6], [0.2, 0.8]])
+    of = evaluation.write(tmp_path, {"validation": (rows, y, probabilities)}, ["a", "b"], "title")["validation"]
+    assert (of["tracks"], of["pieces"], of["accuracy"], of["per_piece"]["accuracy"]) == (2, 4, 1.0, 0.75)
+    assert of["per_piece"].keys() == evaluation.scores(y, probabilities, ["a", "b"]).keys() - {"tracks"}
+    assert of["per_piece"]["per_class"]["a"]["recall"] == 0.5
+
+
+def test_bins_hold_confidence_accuracy_and_wilsons_interval():
+    confidence = np.array([0.5, 0.52, 0.52, 1.0 + 1e-12, 1.0])
+    found = evaluation.reliability(confidence, np.array([True, False, False, True, True]))
+    assert found.counts.tolist() == [3, 2]
+    np.testing.assert_allclose(found.confidence, [1.54 / 3, 1])
+    np.testing.assert_allclose(found.accuracy, [1 / 3, 1])
+    for bin_, correct, total in ((0, 1, 3), (1, 2, 2)):
+        assert (found.low[bin_], found.high[bin_]) == evaluation.accuracy_interval(correct, total)
+    assert found.error == pytest.approx(0.54 / 5)
+    assert len(found.edges) == 16
+
+
+def test_roc_curves_of_tags_are_those_of_single_classes_where_each_track_has_one():
+    rng = np.random.default_rng(0)
+    y, scores = np.arange(30) % 3, rng.random((30, 3))
+    one, several = evaluation.roc_curves(y, scores), evaluation.roc_curves(y[:, None] == np.arange(3), scores)
+    assert [area for *_, area in one[0].values()] == [area for *_, area in several[0].values()]
+
+
+def test_a_map_puts_what_is_alike_beside_each_other_and_is_the_same_again():
+    rng = np.random.default_rng(0)
+    y = np.arange(40) % 4
+    x = rng.normal(size=(40, 20)).astype(np.float32) + 5 * np.eye(4, 20)[y]
+    xy = evaluation.tsne(x)
+    apart = np.linalg.norm(xy[:, None] - xy, axis=-1) + 1e9 * np.eye(40)
+    assert (y[apart.argmin(axis=1)] == y).mean() > 0.9
+    np.testing.assert_array_equal(evaluation.tsne(x), xy)
+
+
+@pytest.mark.parametrize("tracks", [4, 7])
+@pytest.mark.parametrize("columns", [1, 300])
+def test_a_map_is_drawn_of_few_tracks_and_few_columns_but_not_of_tracks_all_alike(tracks, columns):
+    xy = evaluation.tsne(np.random.default_rng(0).normal(size=(tracks, columns)).astype(np.float32))
+    assert xy.shape == (tracks, 2) and np.isfinite(xy).all()
+    assert evaluation.tsne(np.ones((tracks, columns), np.float32)) is None
+    assert evaluation.tsne(np.eye(3, columns)) is None
+
+
+def test_pictures_are_of_the_last_subset_and_a_map_only_where_there_are_embeddings(tmp_path, pictures, capsys):
+    rows = [Row(f"{i}.png", f"g/{i // 2}", ("a",)) for i in range(18)]
+    predicted = {s: (rows, np.arange(18) // 2 % 3, np.full((18, 3), 1 / 3)) for s in ("validation", "test")}
+    evaluation.write(tmp_path, predicted, CLASSES, "title")
+    drawn = {"confusion_matrix.png", "roc.png", "genres.png", "reliability.png"}
+    assert {path.name for path in tmp_path.glob("*.png")} == drawn
+    evaluation.write(tmp_path, predicted, CLASSES, "title", np.ones((18, 5)))
+    assert "no tsne.png: too few tracks, or all look alike" in capsys.readouterr().out
+    evaluation.write(tmp_path, predicted, CLASSES, "title", np.random.default_rng(0).random((18, 5)))
+    assert {path.name for path in tmp_path.glob("*.png")} == drawn | {"tsne.png"}
+
+
 @pytest.mark.parametrize("too_sure", [0.5, 1.0, 4.0])
 def test_the_temperature_undoes_too_much_and_too_little_confidence(too_sure):
     rng = np.random.default_rng(0)

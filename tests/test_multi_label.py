@@ -84,16 +84,21 @@ def test_scores_of_a_known_case():
     assert scores["roc_auc"] == (3 / 4 + 1) / 2
     assert scores["pr_auc"] == pytest.approx(((1 + 2 / 3) / 2 + 1) / 2)
     assert scores["chance_pr_auc"] == 1 / 2
+    # twelve probabilities in bins of 1/15: 0.4, 0.6, 0.7 and 0.8 alone, 0.9 two, 0.1 three, 0.2 three
+    off = [0.6, 0.6, 0.3, 0.2, abs(1.8 - 1), 0.3, 0.6]
+    assert scores["calibration_error"] == pytest.approx(sum(off) / 12)
     low, high = scores["interval"]
     assert 0 <= low <= scores["roc_auc"] <= high <= 1
 
 
-def test_a_run_with_tags_holds_a_table_and_a_picture_of_them_and_predicts(tmp_path, capsys):
+def test_a_run_with_tags_holds_a_table_and_pictures_of_them_and_predicts(tmp_path, capsys, pictures):
     run = runs.read(train(tmp_path, "--epochs=60", "--patience=60", "--learning_rate=0.01"))
     assert run.classes == ["a", "b", "calm", "loud", "rare"] and run.info["multi_label"]
     assert run.info["training"]["pos_weight"] == "balanced"
     names = {path.name for path in run.folder.iterdir()}
-    assert {"tags.csv", "tags.png", "predictions.csv", "history.png"} <= names and "confusion_matrix.png" not in names
+    assert {"tags.csv", "predictions.csv"} <= names
+    drawn = {name for name in names if name.endswith(".png")}
+    assert drawn == {"tags.png", "history.png", "roc.png", "reliability.png"}
     metrics = json.loads((run.folder / "metrics.json").read_text())
     assert metrics["test"]["per_tag"]["a"]["roc_auc"] > 0.9
     assert metrics["test"]["per_tag"]["loud"]["recall"] > 0.7

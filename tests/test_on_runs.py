@@ -76,7 +76,6 @@ def test_the_search_is_written_and_validation_is_scored_by_a_machine_that_never_
     assert sorted(path.name for path in run.iterdir()) == [
         "README.md",
         "confusion_matrix.csv",
-        "confusion_matrix.png",
         "metrics.json",
         "model.keras",
         "model.skops",

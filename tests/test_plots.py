@@ -1,6 +1,6 @@
 import itertools
 
-from genre import multi_label, plots
+from genre import evaluation, multi_label, plots
 
 import numpy as np
 import pytest
@@ -67,6 +67,96 @@ def test_no_label_of_the_picture_of_tags_overlaps_another(tmp_path, figures, cou
     assert not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
     for box in [*boxes, title, *(text.get_window_extent() for text in axes.texts)]:
         assert figures[0].bbox.x0 <= box.x0 < box.x1 <= figures[0].bbox.x1
+
+
+def apart(boxes):
+    return not any(a.overlaps(b) for a, b in itertools.pairwise(boxes))
+
+
+def within(box, page):
+    return page.x0 <= box.x0 < box.x1 <= page.x1 and page.y0 <= box.y0 < box.y1 <= page.y1
+
+
+def made_up(count):
+    """Names, classes and probabilities of `count` genres."""
+    rng = np.random.default_rng(0)
+    y = np.arange(3 * count) % count
+    return [f"{LONG[i % 6]} ${i}$ " + "x" * 20 for i in range(count)], y, rng.dirichlet(np.ones(count), len(y))
+
+
+@pytest.mark.parametrize("count", [2, 10, 31, 90])
+def test_the_legend_of_roc_curves_names_each_genre_with_its_area_the_largest_first(tmp_path, figures, count):
+    names, y, probabilities = made_up(count)
+    plots.roc(*evaluation.roc_curves(y, probabilities), names, "a_model, mel\n" + "accuracy " * 30, tmp_path / "a.png")
+    (axes,), (legend,), page = figures[0].axes, figures[0].legends, figures[0].bbox
+    labels = [text.get_text() for text in legend.texts]
+    assert len(labels) == count + 2 and labels[-2:] == [f"{float(labels[-2][:5]):.3f}  mean of all", "0.500  chance"]
+    areas = [float(label[:5]) for label in labels[:-2]]
+    assert areas == sorted(areas, reverse=True)
+    assert float(labels[-2][:5]) == pytest.approx(np.mean(areas), abs=0.001)
+    drawn = {(line.get_color(), line.get_linestyle()) for line in axes.lines[:count]}
+    assert len(drawn) == min(count, 40)
+    box, title = legend.get_window_extent(), figures[0]._suptitle.get_window_extent()
+    assert all(within(part, page) for part in (box, title, axes.yaxis.label.get_window_extent()))
+    assert not box.overlaps(title) and not box.overlaps(axes.get_window_extent())
+    assert axes.get_window_extent().height > 0.6 * page.height
+
+
+def test_roc_curves_of_tracks_all_of_one_genre_are_chance_alone(tmp_path, figures):
+    plots.roc(*evaluation.roc_curves(np.zeros(2, int), np.eye(2)), ["a", "b"], "title", tmp_path / "a.png")
+    assert [text.get_text() for text in figures[0].legends[0].texts] == ["0.500  chance"]
+
+
+@pytest.mark.parametrize("count", [2, 10, 31])
+def test_bars_of_genres_have_wilsons_interval_and_lie_between_the_baselines(tmp_path, figures, count):
+    names = made_up(count)[0]
+    rows = [(name, 20, i / count, *evaluation.accuracy_interval(i, count)) for i, name in enumerate(names)]
+    lines = {"all tracks": 0.52, "always the largest genre": 0.1}
+    plots.genres(rows, lines, "a_model, mel, validation", tmp_path / "a.png")
+    (axes,), page = figures[0].axes, figures[0].bbox
+    labels = axes.get_yticklabels()
+    assert labels[-1].get_text().endswith("\u2026 (20)") and len(labels) == count  # the best at the top
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == sorted(widths) and widths[-1] == pytest.approx(100 * (count - 1) / count)
+    (segments,) = [c.get_segments() for c in axes.collections]
+    np.testing.assert_allclose([s[:, 0] for s in segments], [[100 * low, 100 * high] for *_, low, high in rows])
+    assert [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() in ("--", ":")] == [52, 10]
+    boxes = [label.get_window_extent() for label in labels]
+    assert apart(boxes) and all(within(box, page) for box in boxes)
+
+
+def test_reliability_shows_each_bin_with_its_interval_and_how_many_are_in_it(tmp_path, figures):
+    rng = np.random.default_rng(0)
+    confidence = rng.random(500)
+    before = evaluation.reliability(confidence, rng.random(500) < confidence**2)
+    after = evaluation.reliability(confidence**2, rng.random(500) < confidence**2)
+    bins = {"as it says": before, "at temperature 2.00": after}
+    plots.reliability(bins, ("confidence", "accuracy", "tracks"), "title " * 40, tmp_path / "a.png")
+    above, below = figures[0].axes
+    found = [line for line in above.lines if line.get_marker() in "os"]
+    for line, of in zip(found, bins.values(), strict=True):
+        np.testing.assert_allclose(line.get_data(), [of.confidence, of.accuracy])
+    np.testing.assert_allclose(
+        [s[:, 1] for s in above.collections[0].get_segments()], np.stack([before.low, before.high], axis=1)
+    )
+    assert below.patches[0].get_data().values.tolist() == before.counts.tolist()
+    legend = [text.get_text() for text in figures[0].legends[0].texts]
+    assert legend[1:] == [f"{k}: expected calibration error {100 * of.error:.1f} %" for k, of in bins.items()]
+    page, title = figures[0].bbox, figures[0]._suptitle.get_window_extent()
+    assert within(title, page) and within(figures[0].legends[0].get_window_extent(), page)
+    assert not title.overlaps(above.get_window_extent())
+
+
+@pytest.mark.parametrize("count", [2, 31])
+def test_no_two_genres_of_a_map_look_alike_and_the_legend_hides_no_track(tmp_path, figures, count):
+    names, y, _ = made_up(count)
+    plots.points(np.random.default_rng(0).normal(size=(len(y), 2)), y, names, "title", tmp_path / "a.png")
+    (axes,), (legend,) = figures[0].axes, figures[0].legends
+    looks = {(tuple(p.get_facecolor()[0]), p.get_paths()[0].vertices.tobytes()) for p in axes.collections}
+    assert len(looks) == len(legend.texts) == count
+    assert sum(len(points.get_offsets()) for points in axes.collections) == len(y)
+    assert within(legend.get_window_extent(), figures[0].bbox)
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
 
 
 def compared(count, seed=0):

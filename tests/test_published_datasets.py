@@ -173,6 +173,7 @@ def test_a_csv_file_is_a_data_set(tmp_path):
     ]
     (tmp_path / "mine.csv").write_text("\n".join(lines).replace("Artist 1", "Another"))
     call("create_spectrograms.py", f"--dataset={tmp_path / 'mine.csv'}", f"--data={tmp_path}", *QUICK)
+    assert index.read_dataset(tmp_path / "dataset" / "mel") == {"dataset": "mine.csv"}
     again = index.read(tmp_path / "dataset" / "mel")
     assert again[1].artist == "Another"  # what is said of a track is brought up to date; its pictures stay
     call("split_dataset.py", f"--data={tmp_path}")

@@ -74,6 +74,7 @@ def test_a_list_decides_and_what_is_on_none_is_counted(data):
         (lists / f"{subset}_filtered.txt").write_text("\n".join(entries) + "\n")
     done = call("split_dataset.py", f"--data={data}", f"--split_file={lists}")
     assert "9 tracks by" in done.stdout
+    assert index.read_dataset(data / "images" / "mel")["split"] == "the user's lists, lists"
     assert "on no list and left out: 9; listed but without a picture: 0" in done.stdout
     assert tracks_of(data / "images" / "mel")["validation"] == [f"{g}/{g}.00001" for g in ("high", "low", "noise")]
 
@@ -139,6 +140,7 @@ def test_an_official_list_is_followed_unless_fractions_are_given(data):
     rewritten(data, subset=lambda row: ("train", "train", "validation", "test", "test", "")[number(row)])
     done = call("split_dataset.py", f"--data={data}")
     assert "15 tracks by the official list; on none of its parts and left out: 3" in done.stdout
+    assert index.read_dataset(data / "images" / "mel")["split"] == "the data set's official list"
     found = tracks_of(data / "images" / "mel")
     assert found["validation"] == [f"{genre}/{genre}.00002" for genre in ("high", "low", "noise")]
     assert [len(tracks) for tracks in found.values()] == [6, 3, 6]
@@ -204,6 +206,10 @@ def test_folds_test_every_track_once_keep_artists_together_and_can_be_trained_on
         assert not artists[0] & artists[1] and not artists[1] & artists[2] and not artists[0] & artists[2]
     again = [tracks_of(data / "images" / f"fold{k}" / "mel") for k in range(3)]
     assert again == found
+    assert index.read_dataset(data / "images" / "fold2" / "mel") == {
+        "dataset": "folder",
+        "split": "fold2 of 3 folds, by artist where known, seed 0",
+    }
     models = data / "models"
     call("time_model.py", f"--data={data}", f"--models={models}", "--fold=1", "--epochs=1", "--filter_frames=4")
     assert (models / "time_model" / "mel" / "fold1" / "run.json").is_file()

@@ -210,6 +210,7 @@ def test_an_estimator_on_statistics_needs_no_network(data, models, monkeypatch):
 def test_a_run_labels_songs_by_their_statistics(tmp_path, monkeypatch, capsys):
     write_songs(tmp_path / "genres", tracks=4, seconds=1.2)
     in_process(monkeypatch, create_statistics, f"--data={tmp_path}", "--workers=1")
+    assert index.read_dataset(tmp_path / "statistics") == {"dataset": "folder"}
     split(monkeypatch, tmp_path)
     assert mlp(monkeypatch, tmp_path, "--columns=mfcc,chroma_stft") == 0
     folder = tmp_path / "models" / "mlp_model" / "statistics"

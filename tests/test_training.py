@@ -8,7 +8,7 @@ import sys
 import time
 
 import time_model
-from genre import epochs, index, inputs, plans, runs, training
+from genre import epochs, evaluation, index, inputs, plans, runs, training
 from genre.backend import keras
 from genre.command_line import CallError, DataError
 from genre.options import parser_of
@@ -54,20 +54,24 @@ def killed_after_2_epochs(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_a_run_holds_all_that_the_contract_names(tmp_path):
+def test_a_run_holds_all_that_the_contract_names(tmp_path, pictures):
     run = train(tmp_path, "--epochs=2")
     assert run == tmp_path / "models" / "time_model" / "mel"
     assert sorted(path.name for path in run.iterdir()) == [
         "README.md",
         "confusion_matrix.csv",
         "confusion_matrix.png",
+        "genres.png",
         "history.csv",
         "history.png",
         "metrics.json",
         "model.keras",
         "model.weights.h5",
         "predictions.csv",
+        "reliability.png",
+        "roc.png",
         "run.json",
+        "tsne.png",
     ]
     assert [path.name for path in run.parent.iterdir()] == ["mel"]  # nothing unfinished is left
     info = json.loads((run / "run.json").read_text())
@@ -81,6 +85,22 @@ def test_a_run_holds_all_that_the_contract_names(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["subset"] for row in rows] == ["validation"] * 8 + ["test"] * 8
     assert all(float(row["a"]) + float(row["b"]) == pytest.approx(1, abs=1e-5) for row in rows)
+
+
+def test_the_map_is_of_what_the_last_layer_decides_on_of_the_last_subsets_tracks(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(training.evaluation, "draw_map", lambda *args: drawn.append(args))
+    run = runs.read(train(tmp_path, "--epochs=1"))
+    (folder, y, embeddings, classes, title), *others = drawn
+    assert not others and (classes, title) == (["a", "b"], "time_model, mel, test")
+    test = inputs.load(tmp_path / "images" / "mel", "test", classes)
+    found = runs.predict(run.embedding, test.x)
+    assert embeddings.shape == found.shape == (8, run.embedding.output_shape[1])
+    np.testing.assert_allclose(embeddings, found, atol=1e-5)
+    assert y.tolist() == test.y.tolist()
+    (run.folder / evaluation.MAP).touch()
+    train(tmp_path, "--epochs=1", "--overwrite")
+    assert not (run.folder / evaluation.MAP).exists()  # that of another training
 
 
 def test_its_two_weight_files_hold_the_same(tmp_path):
@@ -110,7 +130,9 @@ def test_the_best_validation_epoch_is_kept(tmp_path):
     assert epochs.out_of_patience(made, 1)
     run = train(tmp_path, "--epochs=6", "--learning_rate=0.01")
     info, metrics = json.loads((run / "run.json").read_text()), json.loads((run / "metrics.json").read_text())
-    assert metrics["validation"]["piece_accuracy"] == pytest.approx(max(row["val_accuracy"] for row in history(run)))
+    assert metrics["validation"]["per_piece"]["accuracy"] == pytest.approx(
+        max(row["val_accuracy"] for row in history(run))
+    )
     assert info["best_epoch"] == epochs.best_epoch(epochs.read_history(run))
 
 

@@ -1,5 +1,7 @@
 """Data sets: one module each. Its `FOLDERS` names its sets and where they lie; its `tracks(root, name)` lists them.
 
+Its `LICENCE` says what is known of the data's licence, "" for nothing: for the model cards of runs.
+
 A new data set is a new file here: nothing else names them. One whose metadata name its tracks may also have
 `catalogue(root, name)`, which lists them all, whether their audio is there or not.
 """
@@ -67,6 +69,17 @@ def listed(name, root, data, absolute=False, audio=True):
         tracks, sentences = table.tracks_and_left_out(Path(name), root)
         return tracks, root, sentences
     raise CallError(f"no data set {name!r}; there are {', '.join(known)}, or a CSV file that lists one")
+
+
+def about(name):
+    """What dataset.json keeps of a data set. Args: name: as --dataset has it; of a CSV file without its folder."""
+    return {"dataset": Path(name).name}
+
+
+def licence(name):
+    """What is known of a data set's licence, in sentences; "" for nothing. Args: name: in dataset.json, or None."""
+    known = modules()
+    return known[name].LICENCE if name in known else ""
 
 
 def chosen(args, audio=True):

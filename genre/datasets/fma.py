@@ -12,6 +12,10 @@ from genre.datasets import Track
 
 FOLDERS = {"fma_small": "fma_small", "fma_medium": "fma_medium"}
 FETCH = "bash download_fma.sh (Windows: download_fma.ps1)"
+LICENCE = (
+    "Of FMA's clips each has the Creative Commons licence that its artist chose; tracks.csv names it. The "
+    "metadata are CC BY 4.0."
+)
 SUBSET_NAMES = {"training": "train", "validation": "validation", "test": "test"}
 SHORT = {98565: 1.6, 98567: 0.5, 98569: 1.5, 99134: 0, 108925: 0, 133297: 0}  # seconds of audio, all in training
 

@@ -15,6 +15,7 @@ from genre.index import INDEX, class_names
 import joblib
 
 FOLDERS = {"folder": "genres"}
+LICENCE = ""  # whoever filled the folder knows
 NO_ARTISTS = {"", "various", "various artists", "va", "unknown", "unknown artist"}
 LONGEST_NAME = 180  # bytes; file systems allow 255, and a piece number and a temporary name come on top
 

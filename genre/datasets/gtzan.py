@@ -16,6 +16,7 @@ from genre.datasets import folder
 
 FOLDERS = {"gtzan": "genres"}
 FETCH = "bash download_gtzan.sh (Windows: download_gtzan.ps1)"
+LICENCE = "GTZAN comes without a licence statement; by custom it is used for research."
 FAULTS = {"jazz/jazz.00054": "broken in the copy on Kaggle, whole in the original archive"}
 
 # Numbers of the clips of each genre in train, validation and test; the others repeat one of these, are by an artist of

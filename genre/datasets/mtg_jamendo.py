@@ -19,6 +19,10 @@ from genre.index import SUBSETS
 FOLDERS = {"mtg_jamendo": "mtg_jamendo", "mtg_jamendo_11": "mtg_jamendo"}
 FOLDERS |= {f"mtg_jamendo_split{number}": "mtg_jamendo" for number in range(1, 5)}
 FETCH = "the repository's scripts/download/download.py; its folder data/splits goes beside the tracks' folders"
+LICENCE = (
+    "Of MTG-Jamendo's tracks each has the Creative Commons licence that its artist chose. The metadata are "
+    "CC BY-NC-SA 4.0."
+)
 ELEVEN = "ambient classical electronic hiphop jazz metal pop poprock reggae rock soundtrack"  # the earlier project's
 PREFIX = "genre---"
 
