@@ -14,6 +14,7 @@ from genre.command_line import CallError, DataError, first_line
 
 ROOT = Path(__file__).parent.parent  # of the scripts
 GIVEN, RANDOM = "given", "random"  # the split of images/; its tracks shared out anew, artists or not
+AT_RANDOM = "at random, artists and copies torn apart"
 SUBSETS = ("validation", "test")  # that figures are published of
 WITHOUT_PICTURES = ("ensemble.py",)  # scripts that take no --images_path
 KEYS = {"title": str, "about": str, "source": str, "prepare": list, "seeds": list, "folds": int}
@@ -275,6 +276,7 @@ def _share_out(folder, rows, subset_of, target):
         (target / file).parent.mkdir(parents=True, exist_ok=True)
         files.link(folder / row.file, target / file)
         placed.append(dataclasses.replace(row, file=file, subset=subset))
+    index.write_dataset(target, index.read_dataset(folder) | {"split": AT_RANDOM})
     if (folder / index.INDEX).is_file():
         index.write(target, placed)
     if (folder / index.RECIPE).is_file():

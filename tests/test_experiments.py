@@ -243,6 +243,7 @@ def test_the_random_split_of_an_indexed_folder_keeps_its_index_and_trains_on_var
         row.artist for row in found if row.subset == "validation"
     }
     assert torn
+    assert index.read_dataset(tmp_path / "random" / "mel")["split"] == experiments.AT_RANDOM
 
 
 def test_a_track_in_two_subsets_cannot_be_shared_out(tmp_path):
