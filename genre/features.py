@@ -269,7 +269,8 @@ def _fixed(low, high, unit):
 class Feature:
     """A transform, `(sound, *, parameters) -> (bins, frames)`, and the range that fills the 256 levels of a picture.
 
-    `range` is a function of the parameters that returns (low, high, unit), a number for all bins or one for each.
+    `range` is a function of the parameters that returns (low, high, unit), a number for all bins or one for each;
+    `hertz`, where bins are frequencies, one of the parameters and the rate that returns that of each, the lowest first.
     """
 
     transform: callable
@@ -278,19 +279,40 @@ class Feature:
     settle: callable = dict  # settings -> settings, with what they leave open
     any_sr: bool = True  # whether it makes sense at another rate
     needs: str | None = None  # the parameter that names what is not there by itself, such as weights
+    hertz: callable = None
+
+
+def _mel_hertz(settings, sr):
+    import librosa
+
+    return librosa.mel_frequencies(settings["n_mels"] + 2, fmin=settings["fmin"], fmax=settings["fmax"] or sr / 2)[1:-1]
+
+
+def _stft_hertz(settings, sr):
+    return np.arange(settings["n_fft"] // 2 + 1) * (sr / settings["n_fft"])
+
+
+def _cqt_hertz(settings, sr):
+    return settings["fmin"] * 2 ** (np.arange(settings["n_bins"]) / settings["bins_per_octave"])
+
+
+def _whisper_hertz(settings, sr):
+    return _mel_hertz({"n_mels": 80, "fmin": 0.0, "fmax": 0.0}, sr)
 
 
 PITCH_CLASS = _fixed(0.0, 1.0, "share of the frame's strongest pitch class")
 FEATURES = {
-    "mel": Feature(mel, _power_range),
-    "stft": Feature(stft, _power_range),
-    "cqt": Feature(cqt, _power_range),
+    "mel": Feature(mel, _power_range, hertz=_mel_hertz),
+    "stft": Feature(stft, _power_range, hertz=_stft_hertz),
+    "cqt": Feature(cqt, _power_range, hertz=_cqt_hertz),
     "mfcc": Feature(mfcc, _mfcc_range),
     "chroma_stft": Feature(chroma_stft, PITCH_CLASS),
     "chroma_cqt": Feature(chroma_cqt, PITCH_CLASS),
     "chroma_cens": Feature(chroma_cens, _fixed(0.0, 1.0, "share of the frame's length as a vector")),
     "tempogram": Feature(tempogram, _fixed(0.0, 1.0, "share of the frame's highest autocorrelation")),
-    "whisper_mel": Feature(whisper_mel, _fixed(-1.5, 1.7, "(log10 of power + 4) / 4"), WHISPER_SR, any_sr=False),
+    "whisper_mel": Feature(
+        whisper_mel, _fixed(-1.5, 1.7, "(log10 of power + 4) / 4"), WHISPER_SR, any_sr=False, hertz=_whisper_hertz
+    ),
     # The standard deviation is 1.2 in whisper-tiny on speech, says ktomanek/huggingface_whisper_to_hailo_conversion;
     # a few rows lie far outside and are clipped. No weights were at hand to see what music does.
     "whisper": Feature(
@@ -311,6 +333,18 @@ def compute(sound, recipe):
     sound = sound if isinstance(sound, Sound) else Sound(sound, recipe.sr)
     with one_thread():
         return FEATURES[recipe.feature].transform(sound, **recipe.transform).astype(np.float32, copy=False)
+
+
+def frequencies(recipe, bins):
+    """The frequency in Hz of each row of a picture of `bins` rows, float (bins,), the lowest first.
+
+    None of a feature whose rows are no frequencies.
+    """
+    if not (hertz := FEATURES[recipe.feature].hertz):
+        return None
+    native = hertz(recipe.transform, recipe.sr)
+    rows = (np.arange(bins) + 0.5) * len(native) / bins - 0.5  # of a picture that was resized, if it was
+    return np.interp(rows, np.arange(len(native)), native)
 
 
 def _compress(power, compression, top_db):

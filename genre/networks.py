@@ -106,13 +106,22 @@ def embedding(model, script):
     Args:
         model: as it was saved by the run of `script`.
     """
+    return within(model, script, model.get_layer(script).layers[-1].input)
+
+
+def within(model, script, tensor):
+    """The network from a run's pictures to a tensor of its core.
+
+    Args:
+        model: as it was saved by the run of `script`.
+    """
     core = model.get_layer(script)
-    until_logits = keras.Model(core.input, core.layers[-1].input)
+    until = keras.Model(core.input, tensor)
 
     def call(layer, *args, **kwargs):
         if layer.name in ("logits", "probabilities"):
             return args[0]
-        return until_logits(*args) if layer is core else layer(*args, **kwargs)
+        return until(*args) if layer is core else layer(*args, **kwargs)
 
     return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
 

@@ -22,11 +22,15 @@ SMALLEST = 1e-7  # probability, for its logarithm
 
 
 class Heard(NamedTuple):
-    """What a run takes of one song: `x` has for each input an array of `pieces` rows; `note` is for people."""
+    """What a run takes of one song: `x` has for each input an array of `pieces` rows; `note` is for people.
+
+    `starts` are those of the pieces, in s; none where it takes the song as a whole.
+    """
 
     x: list
     pieces: int
     note: str
+    starts: tuple = ()
 
 
 class Labelled(NamedTuple):
@@ -199,16 +203,17 @@ class Run:
         """The first half of `label`, without the model: what the run takes of a song, `Heard`."""
         if self.on_statistics:
             return Heard(self._of_whole_song(song), 1, "")
-        pictures, note = [], ""
+        pictures, starts, note = [], [], ""
         for piece in self.pieces(song):
             if piece.silent:
                 continue
             if piece.seconds < self.seconds:
                 note = f"padded from {piece.seconds:.2g} s to {self.seconds:g} s"
             pictures.append(self.render(piece))
+            starts.append(piece.start)
         if not pictures:
             raise audio.AudioError("silent")
-        return Heard(self._beside(self._of_whole_song(song), pictures), len(pictures), note)
+        return Heard(self._beside(self._of_whole_song(song), pictures), len(pictures), note, tuple(starts))
 
     def say(self, heard):
         """The second half of `label`."""

@@ -12,6 +12,7 @@ from conftest import ARCHITECTURES, ROOT, call
 HEAVY = {
     "backend",
     "epochs",
+    "explanation",
     "layers",
     "logs",
     "losses",
