@@ -11,7 +11,7 @@ import collections
 import time
 from pathlib import Path
 
-from genre import audio, datasets, files, fingerprint, images, plots, workers
+from genre import audio, datasets, files, fingerprint, images, plots, song_plots, workers
 from genre.audit import of_track, unusable
 from genre.command_line import BAD_DATA, Parser, positive_float, run
 from genre.features import Sound
@@ -108,7 +108,7 @@ def _draw_examples(tracks, findings, seconds, path):
                 pictures[track.labels[0]] = images.render(Sound(piece.samples[recipe.sr], recipe.sr), recipe)
     if not pictures:
         return False
-    plots.contact_sheet(pictures, seconds, "the first faultless track of each genre, mel spectrograms", path)
+    song_plots.contact_sheet(pictures, seconds, "the first faultless track of each genre, mel spectrograms", path)
     return True
 
 

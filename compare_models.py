@@ -9,7 +9,7 @@ ranked by validation; repeats with several seeds are one row. Of two runs it say
 
 from pathlib import Path
 
-from genre import comparison, evaluation, files, plots, provenance, runs
+from genre import comparison, comparison_plots, evaluation, files, provenance, runs
 from genre.command_line import CallError, DataError, Parser, run
 
 import numpy as np
@@ -133,16 +133,16 @@ def draw(group, folder, number):
     if costly := [row for row in rows if row.parameters is not None or row.seconds is not None]:
         shown.append(folder / f"costs_{number}.png")
         title = f"{group.title}; bars: 95 % intervals over tracks"
-        plots.costs(costly, baseline, f"validation {label}", title, shown[-1])
+        comparison_plots.costs(costly, baseline, f"validation {label}", title, shown[-1])
     if trained := [row for row in rows if row.curves]:
         shown.append(folder / f"curves_{number}.png")
-        plots.curves(trained, f"validation {label}, piece by piece", group.title, shown[-1])
+        comparison_plots.curves(trained, f"validation {label}, piece by piece", group.title, shown[-1])
     return shown
 
 
 def _compared(number, row, metric):
     trained = [judged for judged in row.repeats if judged.curve]
-    return plots.Compared(
+    return comparison_plots.Compared(
         number,
         row.name,
         row.mean("validation", metric),

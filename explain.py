@@ -140,7 +140,7 @@ def _pictured(trained):
 
 
 def _draw_maps(trained, shown, maps, more, path):
-    from genre import plots
+    from genre import song_plots
 
     seen, start = [], shown.heard.starts[shown.piece]
     for found in maps:
@@ -152,18 +152,17 @@ def _draw_maps(trained, shown, maps, more, path):
         left, right = (start + side * trained.seconds / frames for side in found.frames.ends(found.evidence.shape[2]))
         top, bottom = (bins - side for side in found.bins.ends(found.evidence.shape[1]))
         extent = (left, right, bottom, top)
-        seen.append(
-            plots.Seen(feature, picture, levels, frequencies(recipe, bins), list(found.evidence), extent, found.name)
-        )
+        hertz, found_in = frequencies(recipe, bins), list(found.evidence)
+        seen.append(song_plots.Seen(feature, picture, levels, hertz, found_in, extent, found.name))
     classes = [f"{trained.classes[i]} {100 * shown.said[shown.piece, i]:.1f} %" for i in shown.classes]
     title = f"Grad-CAM of {trained.name}: {shown.song.name}, {_clock(trained, shown)}"
     if more:
         title += "\nThe network decides on more than these maps: on what goes past the convolutions, too"
-    plots.evidence(seen, classes, start, trained.seconds, title, path)
+    song_plots.evidence(seen, classes, start, trained.seconds, title, path)
 
 
 def _draw_filters(trained, first, path):
-    from genre import plots
+    from genre import song_plots
 
     groups = {}
     for of in [of for of in first if of.weights.shape[2:] != (1, 1)] or first:  # one weight alone is no picture
@@ -177,7 +176,7 @@ def _draw_filters(trained, first, path):
             size = f"{_of(of.bins, 'bin')}{_width(recipe, bins, of.bins)} x {length}"
             name = recipe.feature if recipe else f"channel {channel + 1}"  # of what the layers in front made of it
             groups[f"{of.name}: {count} of {size}, on {name}"] = of.weights[largest, channel]
-    plots.filters(groups, f"First convolutions of {trained.name}", path)
+    song_plots.filters(groups, f"First convolutions of {trained.name}", path)
 
 
 def _of(count, what):

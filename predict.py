@@ -210,11 +210,11 @@ def _clock(seconds):
 
 
 def _draw(trained, prediction, args, path):
-    from genre import plots  # matplotlib, which no other prediction needs
+    from genre import song_plots  # matplotlib, which no other prediction needs
 
     title = f"{prediction.path.name}: {says(trained, prediction.probabilities, args.threshold)}\n{trained.name}"
     spectrogram, seconds = trained.spectrogram(prediction.path, FRAMES)
-    plots.timeline(prediction.timeline, args.step, trained.classes, spectrogram, seconds, title, path)
+    song_plots.timeline(prediction.timeline, args.step, trained.classes, spectrogram, seconds, title, path)
     tqdm.write(f"wrote {path}")
 
 

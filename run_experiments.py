@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from genre import comparison, experiments, files, index, plots, provenance
+from genre import comparison, comparison_plots, experiments, files, index, provenance
 from genre.command_line import BAD_DATA, CallError, DataError, Parser, names, run
 
 
@@ -131,7 +131,7 @@ def draw(experiment, found, path):
     baselines = {split: experiments.baseline(found, split) for split in splits}
     baselines = {s: 100 * row.mean("validation", metric) for s, row in baselines.items() if row}
     metric = f"validation {metric.replace('_', ' ')}, %; bars: 95 % intervals over tracks"
-    plots.reproduced(rows, splits, published, baselines, metric, experiment.title, path)
+    comparison_plots.reproduced(rows, splits, published, baselines, metric, experiment.title, path)
 
 
 def _number(text):

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
 
 import demo
-from genre import images, plots
+from genre import images, song_plots
 from genre.command_line import Parser, natural, one_of, positive_float, run
 from genre.features import FEATURES, Sound
 from genre.recipe import Recipe
@@ -32,7 +32,7 @@ def main():
             recipe = Recipe.of(feature, seconds=args.seconds)
             pictures[feature] = images.render(Sound(samples, definition.sr), recipe)
     title = f"{args.seconds:g} s of a {args.style} composed by demo.py, in the features without weights (bins x frames)"
-    plots.contact_sheet(pictures, args.seconds, title, args.picture)
+    song_plots.contact_sheet(pictures, args.seconds, title, args.picture)
     print("wrote", args.picture)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import explain
 import time_frequency_model
-from genre import audio, explanation, exports, features, images, networks, plots, runs
+from genre import audio, explanation, exports, features, images, networks, runs, song_plots
 from genre.backend import keras
 from genre.command_line import CallError
 from genre.recipe import Recipe
@@ -179,8 +179,10 @@ def test_no_label_of_a_map_overlaps_another_and_hertz_stand_where_they_are(tmp_p
     picture = noise((128, 40, 1))[0, ..., 0]
     hertz = features.frequencies(recipe, 128)
     maps = [np.eye(8), np.zeros((8, 8))]
-    seen = [plots.Seen(feature, picture, (-80, 0, recipe.unit), hertz, maps, (12, 14, 20, 128), "convolution 1")] * 2
-    plots.evidence(seen, ["$a$ 50.0 %", "x" * 40], 12.0, 3.0, "title", tmp_path / "a.png")
+    seen = [
+        song_plots.Seen(feature, picture, (-80, 0, recipe.unit), hertz, maps, (12, 14, 20, 128), "convolution 1")
+    ] * 2
+    song_plots.evidence(seen, ["$a$ 50.0 %", "x" * 40], 12.0, 3.0, "title", tmp_path / "a.png")
     panels = [axes for axes in figures[0].axes if axes.get_label() != "<colorbar>"]
     assert len(panels) == 6
     page = figures[0].bbox
@@ -215,7 +217,7 @@ def test_a_440_hz_sine_is_brightest_in_the_row_of_440_hz():
 def test_filters_are_drawn_with_a_scale_around_0_and_each_weight_is_there(tmp_path, figures):
     for shape in ((7, 1, 60), (32, 32, 1), (130, 3, 3), (1, 1, 1)):
         weights = np.random.default_rng(0).normal(0.1, 1, shape)
-        plots.filters({"caption": weights}, "title", tmp_path / "a.png")
+        song_plots.filters({"caption": weights}, "title", tmp_path / "a.png")
         picture = figures[-1].axes[0].images[0]
         low, high = picture.get_clim()
         assert -low == high == np.abs(weights).max()

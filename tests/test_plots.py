@@ -1,6 +1,7 @@
 import itertools
 
-from genre import evaluation, multi_label, plots
+from genre import comparison_plots, evaluation, multi_label, plots
+from genre.comparison_plots import Compared
 
 import numpy as np
 import pytest
@@ -166,17 +167,19 @@ def compared(count, seed=0):
     parameters, seconds = rng.choice([1e5, 2e5, 1e6], count).tolist(), rng.lognormal(4, 1, count).tolist()
     names = [f"{LONG[i % len(LONG)]}_model/mel/${i}$" for i in range(count)]
     return [
-        plots.Compared(i + 1, names[i], v, (v - 0.07, v + 0.07), parameters[i], seconds[i], [[0.1, v, v - 0.1]], [2])
+        comparison_plots.Compared(
+            i + 1, names[i], v, (v - 0.07, v + 0.07), parameters[i], seconds[i], [[0.1, v, v - 0.1]], [2]
+        )
         for i, v in enumerate(values)
     ]
 
 
-BASELINE = plots.Compared(0, "always the largest class", 0.12, None, None, None, [], [])
+BASELINE = Compared(0, "always the largest class", 0.12, None, None, None, [], [])
 
 
 @pytest.mark.parametrize("count", [1, 12, 45])
 def test_no_number_of_a_compared_run_overlaps_another_or_a_point(tmp_path, figures, count):
-    plots.costs(compared(count), BASELINE, "validation accuracy", "197 tracks\nof a set", tmp_path / "a.png")
+    comparison_plots.costs(compared(count), BASELINE, "validation accuracy", "197 tracks\nof a set", tmp_path / "a.png")
     figure = figures[0]
     for axes, label in zip(figure.axes, ("parameters", "seconds of training"), strict=True):
         assert (axes.get_xscale(), axes.get_xlabel()) == ("log", label)
@@ -199,7 +202,7 @@ def test_no_number_of_a_compared_run_overlaps_another_or_a_point(tmp_path, figur
 def test_what_a_run_does_not_know_is_left_out_of_the_picture_of_costs(tmp_path, figures):
     runs = [run._replace(parameters=None) for run in compared(2)]
     runs[0] = runs[0]._replace(seconds=0.0, interval=None)
-    plots.costs(runs, BASELINE, "validation accuracy", "title", tmp_path / "a.png")
+    comparison_plots.costs(runs, BASELINE, "validation accuracy", "title", tmp_path / "a.png")
     parameters, seconds = figures[0].axes
     assert [text.get_text() for text in parameters.texts] == ["no run knows its parameters"]
     assert [text.get_text() for text in seconds.texts] == ["1", "2"]
@@ -208,7 +211,7 @@ def test_what_a_run_does_not_know_is_left_out_of_the_picture_of_costs(tmp_path, 
 def test_curves_of_runs_lie_over_each_other_with_a_dot_at_the_epoch_kept(tmp_path, figures):
     runs = compared(12)
     runs[1] = runs[1]._replace(curves=[[0.1], [0.2, 0.3]], kept=[1, None])
-    plots.curves(runs, "validation accuracy", "title", tmp_path / "a.png")
+    comparison_plots.curves(runs, "validation accuracy", "title", tmp_path / "a.png")
     (axes,), (legend,) = figures[0].axes, figures[0].legends
     assert len([line for line in axes.lines if line.get_marker() != "o"]) == 13
     assert len([line for line in axes.lines if line.get_marker() == "o"]) == 12
