@@ -16,6 +16,7 @@ from genre.features import FEATURES
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.figure import Figure
 from PIL import Image
 
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # before TensorFlow is imported: tests and the scripts they call share no GPU
@@ -174,6 +175,15 @@ def trained_run(split_data, tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
     call("time_model.py", f"--data={split_data}", f"--models={models}", "--epochs=2", "--batch_size=4")
     return models / "time_model" / "mel"
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were saved."""
+    saved = []
+    original = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: saved.append(self) or original(self, *a, **k))
+    return saved
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import pytest
 import soundfile
 from conftest import ON_PICTURES, SR, call, one_line_error, sine
 from keras import layers
-from matplotlib.figure import Figure
 from test_architectures import build
 
 SHAPE = (24, 64, 1)
@@ -162,15 +161,6 @@ def test_filters_of_several_channels_of_copies_and_along_time_are_pictures():
     (found,) = explanation.filters(of_core(core))
     assert (found.weights.shape, found.bins, found.frames) == ((3, 2, 5, 2), 5, 4)
     assert found.weights[2, 1, 4, 0] == along.get_weights()[0][0, 4 * 2 + 1, 2]  # frame 0, bin 4, channel 1, filter 2
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were saved."""
-    saved = []
-    original = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: saved.append(self) or original(self, *a, **k))
-    return saved
 
 
 @pytest.mark.parametrize("feature", ["stft", "chroma_stft"])
