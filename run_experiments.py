@@ -4,10 +4,11 @@
     python run_experiments.py experiments/fma_cnn.toml --systems="Frequency CNN,BBNN"
     python run_experiments.py experiments/fma_cnn.toml --smoke
 
-Runs that are finished, by the same command on the same pictures, are kept; a training that was stopped goes on where it
-was; a run that fails is named in the table and does not end the others. Everything is below models/experiments/NAME/:
-the runs, and results.md, results.csv and results.png. A file's tracks can be judged in two splits, the given one and a
-random one of the same tracks: what the second is better by is mostly what it leaks.
+Runs that are finished, by the same command on the same pictures, are kept; those by another command or on other
+pictures are refused without --overwrite; a training that was stopped goes on where it was; a run that fails is named
+in the table and does not end the others. Everything is below models/experiments/NAME/: the runs, and results.md,
+results.csv and results.png. A file's tracks can be judged in two splits, the given one and a random one of the same
+tracks: what the second is better by is mostly what it leaks.
 """
 
 import re
@@ -37,7 +38,11 @@ def main():
     for number, job in enumerate(jobs, 1):
         if job.is_done(images_of[job.split]):
             continue
-        command = [*job.command, *([experiments.RESUME] if job.unfinished else [])]
+        command = [*job.command]
+        if args.overwrite and job.run():
+            command.append(experiments.OVERWRITE)
+        elif job.unfinished:
+            command.append(experiments.RESUME)
         print(f"[{number} of {len(jobs)}] {shlex.join(['python', *command])}", flush=True)
         started = time.monotonic()
         if why := call(command):
@@ -57,6 +62,8 @@ def _parser():
     parser.add_argument("--systems", default="", metavar="A,B", help="only these of the file's (default: all)")
     text = "one seed, split, feature and epoch of each system: whether all of it works, in runs of their own"
     parser.add_argument("--smoke", action="store_true", help=text)
+    text = "train anew the runs that another command or other pictures made, which are refused otherwise"
+    parser.add_argument("--overwrite", action="store_true", help=text)
     return parser
 
 

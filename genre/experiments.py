@@ -20,7 +20,7 @@ WITHOUT_PICTURES = ("ensemble.py",)  # scripts that take no --images_path
 KEYS = {"title": str, "about": str, "source": str, "prepare": list, "seeds": list, "folds": int}
 KEYS |= {"training": str, "splits": dict}
 SYSTEM_KEYS = {"command": str, "features": list, "training": str, "smoke": str, "published": dict, "note": str}
-SMOKE, RESUME = "--epochs=1", "--resume"
+SMOKE, RESUME, OVERWRITE = "--epochs=1", "--resume", "--overwrite"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Job:
         if "{" in self.system.command.replace("{feature}", "") or not (folder := self.run()):
             return False
         info = runs.read(folder).info
-        made_by = set(shlex.split(info.get("command", ""))) - {"python", RESUME}
+        made_by = set(shlex.split(info.get("command", ""))) - {"python", RESUME, OVERWRITE}
         if made_by != set(self.command):
             return False
         taken = dict.fromkeys(images_path / self.fold / feature for of in info["inputs"] for feature in of["recipes"])
@@ -230,7 +230,7 @@ def _job(system, feature, split, seed, fold, folder, images_path, before):
             return feature
         if not (base := before.get((name, other or feature))) or not base.feature:
             raise DataError(f"{system.name}: {match[0]} is no system before it of the feature {other or feature!r}")
-        return base.target.as_posix()
+        return shlex.quote(base.target.as_posix())
 
     models = folder / system.slug
     own = shlex.split(f"{re.sub(r'{([^{}]+)}', fill, system.command)} {system.training}")

@@ -169,6 +169,10 @@ def test_a_finished_run_is_kept_until_its_pictures_or_its_command_change(write, 
     with pytest.raises(DataError, match="no run of mine was finished; .*index_fingerprint.*--overwrite replaces it"):
         run(monkeypatch, path, data, tmp_path)
     assert len(commands) == 2
+    assert run(monkeypatch, path, data, tmp_path, "--overwrite") is None
+    assert [command[-1] for command in commands[2:]] == ["--overwrite"] * 2
+    assert run(monkeypatch, path, data, tmp_path) is None
+    assert len(commands) == 4
 
 
 def test_a_stopped_training_goes_on(write, tmp_path, monkeypatch, commands, images):
@@ -198,6 +202,15 @@ def test_a_command_refers_to_the_run_of_another_system_of_its_feature_split_and_
     base = "m/random/time/time_model/{}/seed1"
     assert last.command[:2] == ("pca_hybrid_model.py", f"--run={base.format('mel')},{base.format('stft')}")
     assert last.command[2:] == ("--seed=1", "--images_path=i", "--models=m/random/b", "--run_name=seed1")
+
+
+def test_a_folder_with_a_space_in_its_name_stays_whole_in_a_command(write):
+    second = '[[systems]]\nname = "B"\ncommand = "pca_hybrid_model.py --run={Time},{Time}"\nfeatures = ["mel"]\n'
+    found = experiments.read(write(f'title = "t"\n{SYSTEM}{second}'))
+    *_, last = experiments.jobs(found, Path("my models"), {"given": Path("my images")})
+    base = "my models/given/time/time_model/mel/seed0"
+    assert last.command[1] == f"--run={base},{base}"
+    assert "--images_path=my images" in last.command
 
 
 def test_each_fold_is_trained_on(write):
