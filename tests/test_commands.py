@@ -54,6 +54,7 @@ def quick(script):
     return trained + [option for name, option in options.items() if name in own]
 
 
+@pytest.mark.filterwarnings("ignore:Even though")  # tf.data makes graphs even so
 def test_every_command_of_the_readme_does_what_it_says(workspace, eager):
     assert len(COMMANDS) > 10
     for command in COMMANDS:

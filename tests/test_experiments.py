@@ -31,6 +31,7 @@ from conftest import (
 )
 from PIL import Image
 
+pytestmark = pytest.mark.filterwarnings("ignore:Even though")  # tf.data makes graphs even where `eager` is asked for
 FILES = sorted((ROOT / "experiments").glob("*.toml"))
 SYSTEM = '[[systems]]\nname = "Time"\ncommand = "time_model.py --features={feature}"\nfeatures = ["mel"]\n'
 COUNTS = (("train", 3), ("validation", 2))
@@ -94,7 +95,6 @@ def first_of_each_script(experiment):
     return [system.name for system in experiment.systems if system in first or system.name in needed]
 
 
-@pytest.mark.filterwarnings("ignore:Even though")  # tf.data makes graphs even so
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_experiment_runs_and_states_what_was_published(path, images, tmp_path, monkeypatch):
     chosen = first_of_each_script(experiments.read(path))
