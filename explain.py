@@ -10,7 +10,7 @@ localization", 2017, https://arxiv.org/abs/1610.02391.
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import audio, metadata, runs
+from genre import audio, runs
 from genre.command_line import CallError, DataError, Parser, natural_float, run
 from genre.features import frequencies
 
@@ -135,7 +135,7 @@ def _clock(trained, shown):
 
 def _pictured(trained):
     """{number of an input: the recipes of the channels of its pictures}"""
-    numbers = [n for n, taken in enumerate(trained.info["inputs"]) if taken["feature"] not in metadata.PER_TRACK]
+    numbers = [n for n, taken in enumerate(trained.info["inputs"]) if taken in trained.pictured]
     return dict(zip(numbers, trained.recipes, strict=True))
 
 

@@ -32,7 +32,7 @@ def main():
     images_of = {experiments.GIVEN: given, experiments.RANDOM: folder / "images" / experiments.RANDOM}
     _check_pictures(experiment, given / "fold0" if experiment.folds else given)
     if experiments.RANDOM in experiment.splits:
-        experiments.share_out_anew(given, _features(experiment), images_of[experiments.RANDOM])
+        experiments.share_out_anew(given, experiment.features, images_of[experiments.RANDOM])
     jobs = experiments.jobs(experiment, folder, images_of)
     failed = {}
     for number, job in enumerate(jobs, 1):
@@ -67,15 +67,9 @@ def _parser():
     return parser
 
 
-def _features(experiment):
-    """The features of which an experiment takes pictures, sorted."""
-    of_systems = [feature for system in experiment.systems for feature in system.features]
-    return sorted({one for feature in of_systems for one in feature.split("+") if one})
-
-
 def _check_pictures(experiment, images_path):
     """Raises: CallError: a feature has no pictures; it names the commands that make them."""
-    if missing := [feature for feature in _features(experiment) if feature not in index.class_names(images_path)]:
+    if missing := [feature for feature in experiment.features if feature not in index.class_names(images_path)]:
         made = f"; make them with: {'; '.join(experiment.prepare)}" if experiment.prepare else ""
         raise CallError(f"{images_path} has no pictures of {', '.join(missing)}{made}")
 
@@ -118,17 +112,15 @@ def write(experiment, found, folder):
 
 def draw(experiment, found, path):
     """The picture of an experiment."""
-    rows, metric = {}, next(result.metric for result in found if result.runs)
+    rows, metric = {}, experiments.metric_of(found)
     for result in found:
         of_split = {}
         for split, row in result.of_split.items():
             if (mean := row.mean("validation", metric)) is not None:
                 interval = [100 * end for end in row.interval("validation") or (mean, mean)]
                 of_split[split] = 100 * mean, interval, [100 * value for value in row.values("validation", metric)]
-        rows[result.name] = (
-            of_split,
-            {s: _number(result.published(s)) for s in experiments.SUBSETS if result.published(s)},
-        )
+        figures = {subset: result.published(subset) for subset in experiments.SUBSETS}
+        rows[result.name] = of_split, {subset: _number(text) for subset, text in figures.items() if text}
     splits = {split: f"{split}: {words}" if words else split for split, words in experiment.splits.items()}
     published = {
         subset: f"published, {subset}"

@@ -23,6 +23,7 @@ WORDS = {
     "pr_auc": "PR-AUC",
 }
 NUMBERS = ("parameters", "seconds", "epochs", "best_epoch")  # of run.json
+OF_SEVERAL = "Of several {}: mean +- standard deviation, and the mean of the intervals over tracks."
 LEFT = ("run", "system")  # columns of names
 MOST_CLASSES = 12  # named in a heading
 
@@ -142,7 +143,7 @@ class Group:
         elif tests:
             lines.append(f"Test tracks: {len(next(iter(tests)))}. Test decides nothing here.")
         if any(len(row.repeats) > 1 for row in self.rows):
-            lines.append("Of several seeds: mean +- standard deviation, and the mean of the intervals over tracks.")
+            lines.append(OF_SEVERAL.format("seeds"))
         for row in self.rows:
             if how := next((of["validation"]["scored"] for of in row.scores if "scored" in of["validation"]), ""):
                 lines.append(f"{row.name} is scored on validation {how}.")

@@ -70,6 +70,12 @@ class Experiment:
     folds: int = 0
     splits: dict = dataclasses.field(default_factory=lambda: {GIVEN: ""})
 
+    @property
+    def features(self):
+        """The features of which it takes pictures, sorted."""
+        of_systems = [feature for system in self.systems for feature in system.features]
+        return sorted({one for feature in of_systems for one in feature.split("+") if one})
+
     def smoke(self):
         """The same with one seed, one split, one feature of each system and one epoch: whether all of it works."""
         needed = {(n, f) for system in self.systems for n, f in re.findall(r"{([^{}/]+)/([^{}]+)}", system.command)}
@@ -212,15 +218,16 @@ def jobs(experiment, folder, images_of):
     Raises:
         DataError: a command refers to a system that is not before it, or that lacks the feature.
     """
-    found = {}
+    found = []
     folds = [f"fold{number}" for number in range(experiment.folds)] or [""]
     for seed, fold, split in itertools.product(experiment.seeds, folds, experiment.splits):
+        before = {}
         for system in experiment.systems:
             for feature in system.features:
-                before = {key[3:]: job for key, job in found.items() if key[:3] == (seed, fold, split)}
                 job = _job(system, feature, split, seed, fold, folder / split, images_of[split], before)
-                found[seed, fold, split, system.name, feature] = job
-    return list(found.values())
+                before[system.name, feature] = job
+        found += before.values()
+    return found
 
 
 def _job(system, feature, split, seed, fold, folder, images_path, before):
@@ -302,9 +309,9 @@ class Result:
 
     @property
     def gap(self):
-        """What the random split gives more than the given one, in %; None where one of them is missing."""
+        """What the random split gives more than the given one; None where one of them is missing."""
         means = [self.of_split[s].mean("validation", self.metric) for s in (GIVEN, RANDOM) if s in self.of_split]
-        return None if len(means) < 2 or None in means else 100 * (means[1] - means[0])
+        return None if len(means) < 2 or None in means else means[1] - means[0]
 
     @property
     def runs(self):
@@ -332,12 +339,12 @@ def results(experiment, all_jobs, failed):
         of[job.system.name, job.feature].append(job)
     found = []
     for (name, feature), own in of.items():
-        of_split = {}
+        of_split, run_of = {}, {job.command: job.run() for job in own}
         for split in experiment.splits:
-            folders = filter(None, (job.run() for job in own if job.split == split and job.command not in failed))
-            judged = [comparison.read(folder) for folder in folders]
+            trained = [job for job in own if job.split == split and run_of[job.command] and job.command not in failed]
+            judged = [comparison.read(run_of[job.command]) for job in trained]
             of_split[split] = comparison.Row(name, judged, [one.scores for one in judged])
-        missing = [job for job in own if not job.run()]
+        missing = [command for command, folder in run_of.items() if not folder]
         why = "; ".join(dict.fromkeys(failed[job.command] for job in own if job.command in failed))
         why = why or (f"{len(missing)} of {len(own)} runs are missing" if missing else "")
         found.append(Result(own[0].system, feature, of_split, why))
@@ -348,7 +355,7 @@ def table(experiment, found):
     """The lines of a table for people, the first of them the names of the columns. Args: found: list of Result."""
     published = [s for s in SUBSETS if any(result.published(s) for result in found)]
     tested = any("test" in judged.scores for result in found for judged in result.runs)
-    metric = next((result.metric for result in found if result.runs), "accuracy")
+    metric = metric_of(found)
     scale = 100 if comparison.WORDS[metric].endswith("%") else 1
     own = [(split, subset) for split in experiment.splits for subset in SUBSETS[: 1 + tested]]
     several = len(experiment.splits) > 1
@@ -367,13 +374,18 @@ def table(experiment, found):
         ]
         cells += [result.published(s) for s in published]
         cells += [comparison.cell(result.of_split[split], subset, metric, True) for split, subset in own]
-        lines.append(cells + (["-" if result.gap is None else f"{result.gap * scale / 100:+.1f}"] if several else []))
+        lines.append(cells + (["-" if result.gap is None else f"{result.gap * scale:+.1f}"] if several else []))
     baselines = {split: baseline(found, split) for split in experiment.splits}
     if any(baselines.values()):
         name = next(row.name for row in baselines.values() if row)
         cells = [comparison.cell(baselines[s], subset, metric, False) if baselines[s] else "-" for s, subset in own]
         lines.append([name, "", "-", "-", *("" for _ in published), *cells, *([""] * several)])
     return lines
+
+
+def metric_of(found):
+    """The name of the metric that an experiment is judged by. Args: found: list of Result."""
+    return next((result.metric for result in found if result.runs), "accuracy")
 
 
 def baseline(found, split):
@@ -384,7 +396,7 @@ def baseline(found, split):
 
 def notes(experiment, found):
     """What a reader of the table must know, a line each."""
-    metric = next((result.metric for result in found if result.runs), "accuracy")
+    metric = metric_of(found)
     lines = [f"Scores: {comparison.WORDS[metric]}, with its 95 % interval over tracks."]
     lines += [f"{split}: {words}." for split, words in experiment.splits.items() if words]
     lines += [f"Published: {experiment.source}"] if experiment.source else []
@@ -397,7 +409,7 @@ def notes(experiment, found):
             lines.append(f"Of the {split} split: {counts} tracks, {len(judged[0].run.classes)} classes.")
     if any(len(row.repeats) > 1 for result in found for row in result.of_split.values()):
         several = "folds" if experiment.folds else "seeds"
-        lines.append(f"Of several {several}: mean +- standard deviation, and the mean of the intervals over tracks.")
+        lines.append(comparison.OF_SEVERAL.format(several))
     lines.append("The epoch is chosen on the validation tracks, so that their scores flatter a little.")
     return lines + [f"{result.name}: {text}" for result in found for text in (result.system.note, result.why) if text]
 

@@ -59,7 +59,7 @@ def images(tmp_path_factory):
     write_statistics(folder.with_name("statistics"), classes=("a", "b"), tracks=12)
     call("split_dataset.py", f"--statistics_path={folder.with_name('statistics')}", f"--images_path={folder}")
     found = [experiments.read(path) for path in FILES]
-    for feature in sorted({one for experiment in found for one in run_experiments._features(experiment)}):
+    for feature in sorted({one for experiment in found for one in experiment.features}):
         write_pictures(folder / feature, counts=COUNTS, shape=(16, 24))
         write_pictures(folder / "fold0" / feature, counts=COUNTS, shape=(16, 24))
     return folder
@@ -145,7 +145,7 @@ def test_what_an_experiment_says_of_its_pictures_are_commands_that_there_are(pat
     asked = ",".join(
         option.partition("=")[2] for c in experiment.prepare for option in c.split() if "--features" in option
     )
-    assert set(run_experiments._features(experiment)) <= set(asked.split(","))
+    assert set(experiment.features) <= set(asked.split(","))
 
 
 def test_every_table_of_the_earlier_projects_has_a_file():
