@@ -4,6 +4,7 @@ Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via 
     https://arxiv.org/abs/1610.02391.
 """
 
+import math
 from typing import NamedTuple
 
 from genre import networks
@@ -72,23 +73,41 @@ def grad_cam(run, x, classes):
     graph = _Graph(run)
     targets = graph.targets()
     tensors = [tensor for tensor, _ in targets]
-    fronts = [networks.within(run.model, run.info["script"], each) for each in graph.core.inputs]
+    fronts = [networks.within(run.model, run.info["script"], each, of_chunks=True) for each in graph.core.inputs]
     standardised = [front(alone([part.astype(np.float32) for part in x]), training=False) for front in fronts]
     network = keras.Model(graph.core.inputs, [*tensors, graph.core.outputs[0]])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(standardised)  # or else nothing is recorded of layers that do not train
         *maps, logits = network(standardised, training=False)
-        scores = [logits[0, number] for number in classes]
+        scores = [tf.reduce_sum(logits[:, number]) for number in classes]  # of all chunks, if it takes such
     evidence = [[] for _ in maps]
     for score in scores:
         for found, of_map, gradient in zip(evidence, maps, tape.gradient(score, maps), strict=True):
             gradient, of_map = (_four_axes(part.numpy()) for part in (gradient, of_map))
             weights = gradient.mean(axis=(1, 2), keepdims=True)  # of each filter
-            found.append(np.maximum((weights * of_map)[0].sum(axis=-1), 0))
-    found = [
-        Map(np.stack(each), *graph.places(tensor), name) for each, (tensor, name) in zip(evidence, targets, strict=True)
-    ]
+            found.append(np.maximum((weights * of_map).sum(axis=-1), 0))
+    found = []
+    for each, (tensor, name) in zip(evidence, targets, strict=True):
+        bins, frames, source = graph.places(tensor)
+        each, frames = _side_by_side(np.stack(each), frames, run, source)
+        found.append(Map(each, bins, frames, source, name))
     return found, graph.goes_past(tensors)
+
+
+def _side_by_side(evidence, grid, run, source):
+    """Maps of the chunks of a piece, (classes, chunks, bins', frames') -> (classes, bins', all frames'), and its grid.
+
+    Where chunks overlap, that counts whose middle is nearest.
+    """
+    if not networks.of_chunks(run.model):
+        return evidence[:, 0], grid
+    frames, chunks = run.info["inputs"][source]["input_shape"][1], run.model.get_layer("chunks")
+    starts = np.array(chunks.starts(frames))
+    whole = Grid(grid.step, (grid.step - 1) / 2)
+    at = whole.first + grid.step * np.arange(math.ceil(frames / grid.step))
+    nearest = np.abs(at[:, None] - starts - chunks.frames / 2).argmin(axis=1)
+    cells = np.round((at - starts[nearest] - grid.first) / grid.step).astype(int).clip(0, evidence.shape[3] - 1)
+    return np.moveaxis(evidence[:, nearest, :, cells], 0, -1), whole
 
 
 def filters(run):

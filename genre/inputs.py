@@ -1,5 +1,6 @@
 """Picture folders -> arrays in memory -> batches, in an order that depends on the seed and the epoch alone."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -199,34 +200,46 @@ def stack(parts):
     return aligned and aligned._replace(x=aligned.x[0] if len(parts) == 1 else np.concatenate(aligned.x, axis=-1))
 
 
-def training_batches(pictures, batch_size, seed, first_epoch, epochs):
+def training_batches(pictures, batch_size, seed, first_epoch, epochs, augment=None, draws=1):
     """A tf.data.Dataset of all epochs' batches from `first_epoch` (from 0) on, one after the other.
 
     Each epoch is a fresh permutation of all pieces that depends on the seed and the epoch's number alone, so that a
     resumed training sees what an unbroken one would have seen. Pictures stay uint8 in memory until they are batched.
+
+    Args:
+        augment: what is done to a batch, an `augmentation.Augmentation`. draws: of each piece in an epoch.
     """
     from genre.backend import tf
 
-    count = len(pictures.y)
+    count = draws * len(pictures.y)
+    steps = math.ceil(count / batch_size)
 
     def epoch_of(epoch):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(count), seed=tf.stack([tf.cast(seed, tf.int64), epoch])
-        )
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+        of_epoch = tf.stack([tf.cast(seed, tf.int64), epoch])
+        order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=of_epoch) % len(pictures.y)
+        numbers = tf.data.Dataset.range(epoch * steps, (epoch + 1) * steps)
+        return tf.data.Dataset.zip(numbers, tf.data.Dataset.from_tensor_slices(order).batch(batch_size))
 
-    order = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
-    return _gather(order, pictures)
+    gather = _gatherer(pictures)
+
+    def batch(step, i):
+        x, y = gather(i)
+        return augment(x, y, tf.stack([tf.cast(seed, tf.int64), step])) if augment else (x, y)
+
+    batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
+    return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(pictures, batch_size):
     """A tf.data.Dataset of the pieces in the order of their rows."""
     from genre.backend import tf
 
-    return _gather(tf.data.Dataset.range(len(pictures.y)).batch(batch_size), pictures)
+    order = tf.data.Dataset.range(len(pictures.y)).batch(batch_size)
+    return order.map(_gatherer(pictures), tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _gather(order, pictures):
+def _gatherer(pictures):
+    """A function: numbers of pieces, (batch,) -> float32 pictures and what is said of them."""
     from genre.backend import tf
 
     with tf.device("cpu"):  # identity: the constant keeps two copies
@@ -236,7 +249,7 @@ def _gather(order, pictures):
     def gather(i):
         return tf.nest.map_structure(lambda array: tf.cast(tf.gather(array, i), tf.float32), x), tf.gather(y, i)
 
-    return order.map(gather, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return gather
 
 
 def _tuple(x):

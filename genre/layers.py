@@ -96,6 +96,80 @@ class Forget(layers.Layer):
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
+@keras.saving.register_keras_serializable("genre")
+class Chunks(layers.Layer):
+    """Cuts pictures into chunks, evenly spread over them, as few as hold every frame.
+
+    (pieces, bins, all frames, channels) -> (pieces * chunks, bins, frames, channels), the chunks of a piece one after
+    the other. Of several inputs, a list, those without frames, (pieces, columns), are repeated for each chunk.
+
+    Args:
+        frames: length of a chunk.
+    """
+
+    def __init__(self, frames, **kwargs):
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def starts(self, frames):
+        """The first frame of each chunk of a picture of so many frames."""
+        count = -(-frames // self.frames)
+        return [round(n * (frames - self.frames) / max(count - 1, 1)) for n in range(count)]
+
+    def call(self, x):
+        parts = x if isinstance(x, list) else [x]
+        starts = self.starts(next(part.shape[2] for part in parts if len(part.shape) == 4))
+        cut = [ops.stack([self._of(part, start) for start in starts], axis=1) for part in parts]
+        cut = [ops.reshape(part, (-1, *part.shape[2:])) for part in cut]
+        return cut if isinstance(x, list) else cut[0]
+
+    def _of(self, x, start):
+        return x[:, :, start : start + self.frames] if len(x.shape) == 4 else x
+
+    def compute_output_shape(self, x_shape):
+        shapes = x_shape if isinstance(x_shape[0], list | tuple) else [x_shape]
+        cut = [(None, of[1], self.frames, of[3]) if len(of) == 4 else (None, *of[1:]) for of in shapes]
+        return cut if shapes is x_shape else cut[0]
+
+    def get_config(self):
+        return super().get_config() | {"frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("genre")
+class OverChunks(layers.Layer):
+    """The mean over the chunks of each piece: (pieces * chunks, ...), as `Chunks` orders them -> (pieces, ...).
+
+    Called with these and with anything (pieces, ...), which says how many they are.
+
+    Args:
+        of: what the mean is of: "values"; or, of logits, the probabilities by "softmax" or by "sigmoid", whose logits
+            are given.
+    """
+
+    def __init__(self, of, **kwargs):
+        super().__init__(**kwargs)
+        self.of = one_of({kind: kind for kind in ("values", "softmax", "sigmoid")}, of)
+
+    def call(self, x, pieces):
+        x = ops.reshape(x, (ops.shape(pieces)[0], -1, *x.shape[1:]))
+        if self.of == "values":
+            return ops.mean(x, axis=1)
+        if self.of == "softmax":
+            return _log_mean(ops.log_softmax(x))
+        return _log_mean(ops.log_sigmoid(x)) - _log_mean(ops.log_sigmoid(-x))
+
+    def compute_output_shape(self, x_shape, pieces_shape):
+        return (None, *x_shape[1:])
+
+    def get_config(self):
+        return super().get_config() | {"of": self.of}
+
+
+def _log_mean(logarithms):
+    count = ops.cast(ops.shape(logarithms)[1], "float32")
+    return ops.logsumexp(logarithms, axis=1) - ops.log(count)
+
+
 def adapt(core, x):
     """Fit every layer of a network that has `adapt`, such as PCA, to the training rows that reach it.
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from genre import layers
+from genre.augmentation import NONE
 from genre.backend import keras
 from genre.command_line import CallError
 from genre.inputs import alone
@@ -19,27 +21,46 @@ class Network(NamedTuple):
     whole: keras.Model  # pictures -> probabilities, as it is saved
 
 
-def of_pictures(core, levels, weights, pieces, multi_label=False):
+def of_pictures(core, levels, weights, pieces, multi_label=False, augment=NONE, shapes=None):
     """
     Args:
-        core: a script's network, pictures -> logits. pieces: how many it will be trained on.
+        core: a script's network, pictures -> logits, or chunks of pictures -> logits.
+        pieces: how many pictures it will be trained on.
         levels: for each input (mean, variance) of each channel, brought to 0 and 1 before the core; None for a core
             that takes 0..255.
         weights: for each input factors of the channels after that, [] for none.
         multi_label: whether each class has a probability of its own, or all together have one.
+        augment: of training. shapes: of the pictures, one for each input, if it takes chunks of them.
     """
+    shapes = shapes or [x.shape[1:] for x in core.inputs]
     several = not isinstance(core, keras.Sequential) and isinstance(core.input, list)
-    names = [f"pictures_{i}" for i in range(len(core.inputs))] if several else ["pictures"]
-    pictures = [keras.Input(x.shape[1:], name=name) for x, name in zip(core.inputs, names, strict=True)]
-    standard = [_standardised(*each) for each in zip(pictures, levels or [None] * len(pictures), weights, strict=True)]
-    x = standard if several else standard[0]
+    names = [f"pictures_{i}" for i in range(len(shapes))] if several else ["pictures"]
     logits, probabilities = _ends(multi_label)
-    whole = keras.Model(alone(pictures), probabilities(logits(core(x))))
-    front, rest = (None, core) if several else _split(core)
+
+    def standardised(pictures):
+        each = zip(pictures, levels or [None] * len(pictures), weights, strict=True)
+        return alone([_standardised(*one) for one in each])
+
+    def decided(pictures):
+        x = standardised(pictures)
+        if not augment.chunk_frames:
+            return logits(core(x))
+        cut = layers.Chunks(augment.chunk_frames, name="chunks")(x)
+        mean = layers.OverChunks("sigmoid" if multi_label else "softmax", dtype="float32", name="over_chunks")
+        return logits(mean(core(cut), pictures[0]))
+
+    pictures = [keras.Input(shape, name=name) for shape, name in zip(shapes, names, strict=True)]
+    y = decided(pictures)
+    whole = keras.Model(alone(pictures), probabilities(y))
+    if augment.chunk_frames:
+        free = [keras.Input((s[0], None, s[2]) if len(s) == 3 else s) for s in shapes]  # chunks, or whole pictures
+        return Network(None, keras.Model(alone(free), decided(free)), whole)
+    front, rest = (None, core) if several or any(augment) else _split(core)
     if front is None or 4 * pieces * np.prod(front.output_shape[1:]) > MOST_KEPT:
-        return Network(None, keras.Model(alone(pictures), whole.get_layer("logits").output), whole)
+        return Network(None, keras.Model(alone(pictures), y), whole)
     kept = keras.Input(front.output_shape[1:], name="kept")
-    return Network(keras.Model(alone(pictures), front(x)), keras.Model(kept, logits(rest(kept))), whole)
+    front = keras.Model(alone(pictures), front(standardised(pictures)))
+    return Network(front, keras.Model(kept, logits(rest(kept))), whole)
 
 
 def _ends(multi_label):
@@ -109,18 +130,20 @@ def embedding(model, script):
     return within(model, script, model.get_layer(script).layers[-1].input)
 
 
-def within(model, script, tensor):
-    """The network from a run's pictures to a tensor of its core.
+def within(model, script, tensor, of_chunks=False):
+    """The network from a run's pictures to a tensor of its core, where that takes chunks to the mean of theirs.
 
     Args:
-        model: as it was saved by the run of `script`.
+        model: as it was saved by the run of `script`. of_chunks: each chunk's own instead, (pieces * chunks, ...).
     """
     core = model.get_layer(script)
     until = keras.Model(core.input, tensor)
 
     def call(layer, *args, **kwargs):
-        if layer.name in ("logits", "probabilities"):
+        if layer.name in ("logits", "probabilities") or (of_chunks and layer.name == "over_chunks"):
             return args[0]
+        if layer.name == "over_chunks":
+            return layers.OverChunks("values", name="mean_over_chunks")(*args)
         return until(*args) if layer is core else layer(*args, **kwargs)
 
     return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
@@ -132,10 +155,20 @@ def with_embedding(model, script):
     Args:
         model, script: as for `embedding`.
     """
-    decided_on = embedding(model, script)
     last = model.get_layer(script).layers[-1]
-    probabilities = model.get_layer("probabilities")(model.get_layer("logits")(last(decided_on.output)))
-    return keras.Model(decided_on.input, [probabilities, decided_on.output])
+    found = within(model, script, last.input, of_chunks=True)
+    x, y = found.output, last(found.output)
+    if of_chunks(model):
+        x, y = (
+            layers.OverChunks("values", name="mean_over_chunks")(x, found.inputs[0]),
+            model.get_layer("over_chunks")(y, found.inputs[0]),
+        )
+    return keras.Model(found.input, [model.get_layer("probabilities")(model.get_layer("logits")(y)), x])
+
+
+def of_chunks(model):
+    """Whether a saved model cuts its pictures into chunks."""
+    return any(layer.name == "over_chunks" for layer in model.layers)
 
 
 def _split(core):

@@ -14,8 +14,10 @@ from genre.command_line import (
     parameters,
     positive,
     positive_float,
+    share,
 )
 
+SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 TRAINING = {  # option: (type, default, help)
     "epochs": (positive, 100, "passes over the training pictures, at most"),
@@ -27,6 +29,55 @@ TRAINING = {  # option: (type, default, help)
     "precision": (one_of(PRECISIONS), "float32", f"{', '.join(PRECISIONS)}: the fastest this machine is made for"),
     "init_from": (str, "", "comma list of runs whose layers of the same name and shape to start from"),
 }
+RECIPE = {  # likewise; these are off unless asked for
+    "schedule": (one_of(SCHEDULES), "constant", "of the learning rate: constant; cosine: up from 0, then down to 0"),
+    "label_smoothing": (share, 0.0, "share of a label's certainty that all classes get alike"),
+    "mixup": (natural_float, 0.0, "mix each row of a batch with another, in parts that Beta(X, X) says"),
+}
+OF_PICTURES = {
+    "freq_shift": (share, 0.0, "farthest random move of a picture up or down, as a share of the bins"),
+    "equalise": (share, 0.0, "random curve of gain over the bins, its deviation as a share of the range of levels"),
+    "freq_mask": (share, 0.0, "widest random mask of bins (SpecAugment), a share of them"),
+    "time_mask": (share, 0.0, "widest random mask of frames (SpecAugment), a share of them"),
+    "chunk": (
+        share,
+        0.0,
+        "train on random chunks, so long a share of a picture, and predict by the mean over all",
+    ),
+}
+RECIPES = {  # option: value instead of its default
+    "plain": {},
+    "strong": {
+        "optimizer": "adamw",
+        "weight_decay": 0.05,
+        "patience": 1000,
+        "schedule": "cosine",
+        "label_smoothing": 0.1,
+        "mixup": 0.3,
+        "freq_shift": 0.03,
+        "equalise": 0.06,
+        "freq_mask": 0.2,
+        "time_mask": 0.2,
+        "chunk": 0.33,
+    },
+}
+
+
+class TrainingParser(Parser):
+    """A parser in which --recipe changes the defaults of other options.
+
+    Args:
+        of_recipe: {recipe: {option: default}}.
+    """
+
+    def __init__(self, doc, of_recipe):
+        super().__init__(doc)
+        self.of_recipe = of_recipe
+
+    def parse_args(self, args=None, namespace=None):
+        recipe = super().parse_args(args).recipe
+        self.set_defaults(**self.of_recipe[recipe])
+        return super().parse_args(args, namespace)
 
 
 def parser_of(build_model, defaults):
@@ -34,7 +85,14 @@ def parser_of(build_model, defaults):
     kind = {"largest_size": "native", "standardise": True, "inputs": "pictures", "run": "", "estimator": False}
     kind |= {"branches": False}
     kind = {name: defaults.get(name, default) for name, default in kind.items()}
-    parser = Parser(sys.modules[build_model.__module__].__doc__)
+    training = {} if kind["estimator"] else TRAINING | RECIPE
+    training |= OF_PICTURES if kind["inputs"] in ("pictures", "features") else {}
+    of_recipe = {}
+    for recipe, settings in RECIPES.items():
+        of_recipe[recipe] = {name: default for name, (_, default, _) in (RECIPE | OF_PICTURES).items()}
+        of_recipe[recipe] |= {name: settings.get(name, default) for name, (_, default, _) in training.items()}
+        of_recipe[recipe] |= {name: value for name, value in defaults.items() if name not in kind}
+    parser = TrainingParser(sys.modules[build_model.__module__].__doc__, of_recipe)
     own = parser.add_argument_group("this architecture")
     for name, (default, text) in parameters(build_model).items():
         add_option(own, name, default, text)
@@ -48,7 +106,9 @@ def parser_of(build_model, defaults):
         (_add_run_options if kind["inputs"] == "runs" else _add_picture_options)(data, kind)
     if not kind["estimator"]:
         fit = parser.add_argument_group("training")
-        for name, (value, default, text) in TRAINING.items():
+        text = f"{', '.join(RECIPES)}: a set of defaults for the options of training"
+        fit.add_argument("--recipe", type=one_of(RECIPES), default="plain", help=text)
+        for name, (value, default, text) in training.items():
             fit.add_argument(f"--{name}", type=value, default=default, help=text)
         text = "of --multi_label: what a tag's tracks count against the others; balanced: as often as they are fewer"
         fit.add_argument("--pos_weight", type=_pos_weight, default="balanced", metavar="X", help=text)
@@ -69,7 +129,7 @@ def parser_of(build_model, defaults):
     settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
     settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator", "branches")}
     settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
-    parser.set_defaults(**settings | {name: value for name, value in defaults.items() if name not in kind})
+    parser.set_defaults(**settings | {"recipe": "plain"} | of_recipe[defaults.get("recipe", "plain")])
     return parser
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -75,13 +76,38 @@ class Plan:
 
     @property
     def input_shape(self):
-        """What `build_model` is told: the shape of its one input, or {feature or run: shape} of several."""
+        """What `build_model` is told: the shape of its one input, or {feature or run: shape} of several.
+
+        Where it trains on chunks, pictures are as long as these.
+        """
         if self.bases:
             return {str(base.folder): base.embedding.output_shape[1:] for base in self.bases}
         if self.args.inputs == "features":
             taken = self.settings["inputs"]
-            return {s["feature"]: source.shape for s, source in zip(taken, self.sources, strict=True)}
-        return self.sources[0].shape
+            return {s["feature"]: self._taken(source) for s, source in zip(taken, self.sources, strict=True)}
+        return self._taken(self.sources[0])
+
+    def _taken(self, source):
+        if not (self.chunk_frames and not source.per_track):
+            return source.shape
+        return (source.shape[0], self.chunk_frames, source.shape[2])
+
+    @property
+    def frames(self):
+        """The length of its pictures; 0 where it takes none, or such of several lengths."""
+        lengths = {source.shape[1] for source in self.sources if not source.per_track}
+        return lengths.pop() if len(lengths) == 1 else 0
+
+    @property
+    def chunk_frames(self):
+        """The length of the chunks that it trains on, 0 for whole pictures.
+
+        Raises:
+            CallError: its pictures are of several lengths.
+        """
+        if self.args.chunk and not self.frames:
+            raise CallError("--chunk needs pictures of one length; --image_size makes them alike, --chunk=0 takes all")
+        return math.ceil(self.args.chunk * self.frames)
 
     @property
     def hyperparameters(self):

@@ -26,12 +26,14 @@ from genre import (
     runs,
     tables,
 )
+from genre.augmentation import Augmentation
 from genre.backend import keras, tf
 from genre.command_line import CallError, DataError, first_line, names, run
 
 import numpy as np
 
 SETTINGS = "settings.json"
+WARM_UP = 1 / 20  # share of all steps in which --schedule=cosine lets the learning rate rise
 
 
 def main(build_model, **defaults):
@@ -119,7 +121,9 @@ def train(build_model, sources, args):
     """
     training = {} if args.estimator else {name: getattr(args, name) for name in options.TRAINING}
     if training:
-        _optimizer(args)  # a wrong name is known before any picture is read
+        off = {name: default for name, (_, default, _) in (options.RECIPE | options.OF_PICTURES).items()}
+        training |= {name: getattr(args, name) for name, default in off.items() if getattr(args, name) != default}
+        _optimizer(args, 1)  # a wrong name is known before any picture is read
         if args.log:
             logs.check(args.log)
         training["precision"] = _precision(args.precision)
@@ -321,7 +325,8 @@ def _assemble(plan, levels, pieces):
     if plan.bases:
         return networks.of_runs(core, [base.embedding for base in plan.bases], plan.multi_label)
     weights = [pictures["feature_weights"] for pictures in plan.settings["inputs"]]
-    return networks.of_pictures(core, levels, weights, pieces, plan.multi_label)
+    shapes = [source.shape for source in plan.sources]
+    return networks.of_pictures(core, levels, weights, pieces, plan.multi_label, _augmentation(plan), shapes)
 
 
 def _core(plan, network):
@@ -382,13 +387,19 @@ def _device():
 
 def _fit(plan, model, pictures, unfinished, history, callbacks):
     """Fit until the epochs or the patience run out. Returns the history."""
-    args, train_set = plan.args, pictures["train"]
+    args, train_set, validation = plan.args, pictures["train"], pictures["validation"]
+    augment = _augmentation(plan)
     if plan.multi_label:
         loss = losses.WeightedBinaryCrossentropy(losses.pos_weights(train_set.y, args.pos_weight))
-        metric = losses.macro_roc_auc(pictures["validation"].y)
+        metric = losses.macro_roc_auc(validation.y)
+    elif augment.softens:
+        train_set, validation = (part._replace(y=_shares(part.y, plan)) for part in (train_set, validation))
+        loss, metric = keras.losses.CategoricalCrossentropy(from_logits=True), "accuracy"
     else:
         loss, metric = keras.losses.SparseCategoricalCrossentropy(from_logits=True), "accuracy"
-    model.compile(_optimizer(args), loss, metrics=[metric])
+    draws = augment.draws(plan.frames)
+    steps = math.ceil(draws * len(train_set.y) / args.batch_size)
+    model.compile(_optimizer(args, args.epochs * steps), loss, metrics=[metric])
     model.optimizer.build(model.trainable_variables)
     if history:
         epochs.restore_state(model, unfinished / epochs.STATE.format(len(history)))
@@ -397,11 +408,11 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
         return history
     keeper = epochs.KeepEpochs(unfinished, history, args.patience)
     model.fit(
-        inputs.training_batches(train_set, args.batch_size, args.seed, len(history), args.epochs),
-        validation_data=inputs.evaluation_batches(pictures["validation"], args.batch_size),
+        inputs.training_batches(train_set, args.batch_size, args.seed, len(history), args.epochs, augment, draws),
+        validation_data=inputs.evaluation_batches(validation, args.batch_size),
         initial_epoch=len(history),
         epochs=args.epochs,
-        steps_per_epoch=math.ceil(len(train_set.y) / args.batch_size),
+        steps_per_epoch=steps,
         shuffle=False,  # the batches are shuffled already
         callbacks=[*callbacks, keeper],
         verbose=1 if sys.stdout.isatty() else 0,
@@ -409,8 +420,25 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
     return keeper.history
 
 
-def _optimizer(args):
-    config = {"learning_rate": args.learning_rate} | ({"weight_decay": args.weight_decay} if args.weight_decay else {})
+def _augmentation(plan):
+    """What the options of the training ask for."""
+    of_options = {name: getattr(plan.args, name) for name in Augmentation._fields if name != "chunk_frames"}
+    return Augmentation(plan.chunk_frames, **of_options)
+
+
+def _shares(y, plan):
+    """Class numbers (pieces,) -> float32 (pieces, classes), 1 of each piece's class."""
+    return np.eye(len(plan.settings["classes"]), dtype=np.float32)[y]
+
+
+def _optimizer(args, steps):
+    """Args: steps: of the whole training."""
+    rate = args.learning_rate
+    if args.schedule == "cosine":
+        rising = math.ceil(WARM_UP * steps)
+        falling = max(1, steps - rising)
+        rate = keras.optimizers.schedules.CosineDecay(0.0, falling, warmup_target=rate, warmup_steps=rising)
+    config = {"learning_rate": rate} | ({"weight_decay": args.weight_decay} if args.weight_decay else {})
     try:
         return keras.optimizers.get({"class_name": args.optimizer, "config": config})
     except (ValueError, TypeError, KeyError):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import explain
 import time_frequency_model
 from genre import audio, explanation, exports, features, images, networks, runs, song_plots
+from genre.augmentation import Augmentation
 from genre.backend import keras
 from genre.command_line import CallError
 from genre.recipe import Recipe
@@ -83,6 +84,24 @@ def test_a_network_that_looks_at_one_corner_is_seen_to(multi_label):
     assert evidence[in_corner].min() > 0
     assert evidence[in_corner].mean() > 5 * evidence[~in_corner].mean()
     assert not evidence[3:].any() and not evidence[:, :6].any()  # cells that see nothing of the corner
+
+
+@pytest.mark.parametrize("frame", [0, 17, 33, 41, 63])
+def test_maps_of_chunks_lie_side_by_side(frame):
+    """A bright spot is where it is in the whole picture, whichever chunks it falls into."""
+    inputs = keras.Input((16, 20, 1))
+    x = layers.Conv2D(1, 3, 2, padding="same", kernel_initializer="ones")(inputs)
+    x = layers.GlobalAveragePooling2D()(x)
+    core = keras.Model(inputs, layers.Dense(2, kernel_initializer="ones")(x), name="a")
+    chunked = Augmentation(chunk_frames=20)
+    whole = networks.of_pictures(core, None, [[]], 0, augment=chunked, shapes=[(16, 64, 1)]).whole
+    run = SimpleNamespace(model=whole, info={"script": "a", "inputs": [{"input_shape": [16, 64, 1]}]}, folder="a")
+    picture = np.zeros((1, 16, 64, 1), np.uint8)
+    picture[0, 8, frame] = 200
+    (found,), past = explanation.grad_cam(run, [picture], [0])
+    assert found.evidence.shape == (1, 16 // 2, 32) and not past
+    _, column = np.unravel_index(found.evidence[0].argmax(), found.evidence[0].shape)
+    assert abs(found.frames.first + column * found.frames.step - frame) <= 2
 
 
 def test_before_a_global_average_it_is_the_dense_weights_times_the_maps():

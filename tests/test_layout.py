@@ -10,6 +10,7 @@ import pytest
 from conftest import ARCHITECTURES, ROOT, call
 
 HEAVY = {
+    "augmentation",
     "backend",
     "epochs",
     "explanation",
