@@ -5,8 +5,8 @@ Source: Won, Ferraro, Bogdanov & Serra, "Evaluation of CNN-based automatic music
 Input: (bins, frames, channels), a chunk of a piece of a spectrogram.
 Output: (num_classes,) logits.
 Differs: the paper has seven blocks of 128 to 512 filters on every cell of chunks of 3.7 s, 12 million parameters. Here
-    pictures are reduced to at most 128 x 130, 0.23 s a column for 30 s, which was measured to cost nothing on GTZAN, and
-    chunks are a third of them; the stem halves both sides, and there are four blocks of 32 to 256 filters.
+    pictures are reduced to at most 128 x 130, 0.23 s a column for 30 s, and chunks are a third of them; the first
+    convolution halves both sides, and there are four blocks of 32 to 256 filters.
 
     python short_chunk_resnet_model.py --features=mel
 """

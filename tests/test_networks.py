@@ -1,7 +1,7 @@
 import time_model
 import vgg16_model
 from genre import layers, networks, runs, training
-from genre.backend import keras
+from genre.backend import keras, tf
 from genre.options import parser_of
 
 import numpy as np
@@ -108,6 +108,28 @@ def test_the_pca_layer_is_scikit_learns_on_a_common_scale_and_is_saved(tmp_path)
     np.testing.assert_allclose(found * (expected.std() / found.std()), expected, atol=1e-4)
     model.save(tmp_path / "model.keras")
     np.testing.assert_allclose(keras.saving.load_model(tmp_path / "model.keras")(rows), found, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_batch_normalisation_is_keras_own(policy):
+    x = tf.random.stateless_normal((5, 7, 6, 3), [0, 1]) * 3 + 1
+    found = []
+    for kind in (layers.BatchNormalization, keras.layers.BatchNormalization):
+        layer = kind(momentum=0.8, epsilon=1e-3, dtype=policy)
+        layer.build(x.shape)
+        layer.gamma.assign([1, 2, 3])
+        layer.beta.assign([3, 2, 1])
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+            loss = tf.reduce_sum(tf.cast(y, tf.float32) ** 3)
+        gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+        weights = [weight.numpy() for weight in layer.weights]
+        found.append([y, *gradients, *weights, layer(x, training=False)])
+    for mine, its in zip(*found, strict=True):
+        assert mine.dtype == its.dtype
+        mine, its = (np.asarray(tf.cast(part, tf.float32)) for part in (mine, its))
+        np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-4 if policy == "float32" else 0.02 * np.abs(its).max())
 
 
 def test_components_beyond_the_rows_are_zero():
