@@ -10,7 +10,6 @@ Sources: chunks: Won, Ferraro, Bogdanov & Serra, "Evaluation of CNN-based automa
     Cisse, Dauphin & Lopez-Paz, "mixup: beyond empirical risk minimization", 2018, https://arxiv.org/abs/1710.09412.
 """
 
-import math
 from typing import NamedTuple
 
 from genre.backend import tf
@@ -34,15 +33,15 @@ class Augmentation(NamedTuple):
         """Whether a picture may be of several classes, each in part."""
         return bool(self.mixup or self.label_smoothing)
 
-    def draws(self, frames):
-        """Chunks that an epoch takes of a picture of so many frames: as many as make up its length."""
-        return math.ceil(frames / self.chunk_frames) if self.chunk_frames else 1
+    @property
+    def changes_pictures(self):
+        return any(self._replace(label_smoothing=0))
 
     def __call__(self, x, y, seed):
         """
         Args:
             x: float32 (batch, bins, frames, channels) or, of several inputs, a tuple of these and of (batch, columns).
-            y: float32 (batch, classes) where it `softens`. seed: int32 (2,), another one for each step.
+            y: float32 (batch, classes) where it `softens`. seed: (2,) whole numbers, another one for each step.
 
         Returns:
             x, y
@@ -111,11 +110,11 @@ def mixed(x, y, alpha, seed):
         x: [float32 (batch, ...)] of each input. y: float32 (batch, classes).
     """
     of_beta, of_order = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-    a, b = tf.unstack(tf.random.stateless_gamma((2, tf.shape(y)[0]), of_beta, alpha) + 1e-12)
+    a, b = tf.unstack(_log_gamma(of_beta, (2, tf.shape(y)[0]), alpha))
     order = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(y)[0]), of_order)
 
     def mix(part):
-        share = tf.reshape(a / (a + b), [-1] + [1] * (part.shape.rank - 1))
+        share = tf.reshape(tf.sigmoid(a - b), [-1] + [1] * (part.shape.rank - 1))
         return share * part + (1 - share) * tf.gather(part, order)
 
     return [mix(part) for part in x], mix(y)
@@ -135,6 +134,13 @@ def masked(x, widest, axis, seed):
     inside = (cells >= start) & (cells < start + width)
     inside = inside[:, :, None, None] if axis == 1 else inside[:, None, :, None]
     return tf.where(inside, tf.reduce_mean(x, axis=(1, 2), keepdims=True), x)
+
+
+def _log_gamma(seed, shape, alpha):
+    """Logarithms of numbers of a gamma distribution; of a small alpha the numbers themselves are 0 in float32."""
+    of_gamma, of_power = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    greater = tf.random.stateless_gamma(shape, of_gamma, alpha + 1)
+    return tf.math.log(greater) + tf.math.log(1 - _uniform(of_power, shape)) / alpha
 
 
 def _uniform(seed, shape):

@@ -200,14 +200,14 @@ def stack(parts):
     return aligned and aligned._replace(x=aligned.x[0] if len(parts) == 1 else np.concatenate(aligned.x, axis=-1))
 
 
-def training_batches(pictures, batch_size, seed, first_epoch, epochs, augment=None, draws=1):
+def training_batches(pictures, batch_size, seed, first_epoch, epochs, augment=lambda x, y, seed: (x, y), draws=1):
     """A tf.data.Dataset of all epochs' batches from `first_epoch` (from 0) on, one after the other.
 
     Each epoch is a fresh permutation of all pieces that depends on the seed and the epoch's number alone, so that a
     resumed training sees what an unbroken one would have seen. Pictures stay uint8 in memory until they are batched.
 
     Args:
-        augment: what is done to a batch, an `augmentation.Augmentation`. draws: of each piece in an epoch.
+        augment: what is done to a batch, such as an `augmentation.Augmentation`. draws: of each piece in an epoch.
     """
     from genre.backend import tf
 
@@ -224,7 +224,7 @@ def training_batches(pictures, batch_size, seed, first_epoch, epochs, augment=No
 
     def batch(step, i):
         x, y = gather(i)
-        return augment(x, y, tf.stack([tf.cast(seed, tf.int64), step])) if augment else (x, y)
+        return augment(x, y, tf.stack([tf.cast(seed, tf.int64), step]))
 
     batches = tf.data.Dataset.range(first_epoch, epochs).flat_map(epoch_of)
     return batches.map(batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -40,6 +40,13 @@ def macro_roc_auc(y):
     """A metric of logits: the mean over those tags that some of the validation pieces `y` have and others have not."""
     judged = (y.min(axis=0) != y.max(axis=0)).astype(np.float32)
     weights = judged if judged.any() else np.ones_like(judged)
-    return keras.metrics.AUC(
+    return _OfLikelierTags(
         multi_label=True, num_labels=y.shape[1], label_weights=weights, from_logits=True, name="roc_auc"
     )
+
+
+class _OfLikelierTags(keras.metrics.AUC):
+    """Keras's takes every label above 0 as true, so those of mixtures, too."""
+
+    def update_state(self, y, logits, sample_weight=None):
+        return super().update_state(ops.cast(y >= 0.5, "float32"), logits, sample_weight)

@@ -55,7 +55,7 @@ def of_pictures(core, levels, weights, pieces, multi_label=False, augment=NONE, 
     if augment.chunk_frames:
         free = [keras.Input((s[0], None, s[2]) if len(s) == 3 else s) for s in shapes]  # chunks, or whole pictures
         return Network(None, keras.Model(alone(free), decided(free)), whole)
-    front, rest = (None, core) if several or any(augment) else _split(core)
+    front, rest = (None, core) if several or augment.changes_pictures else _split(core)
     if front is None or 4 * pieces * np.prod(front.output_shape[1:]) > MOST_KEPT:
         return Network(None, keras.Model(alone(pictures), y), whole)
     kept = keras.Input(front.output_shape[1:], name="kept")

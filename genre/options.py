@@ -1,5 +1,6 @@
 """The options of an architecture script: its own, those of its data, of the training and of the run."""
 
+import argparse
 import sys
 
 from genre import images, logs, losses, plans, tables
@@ -31,7 +32,7 @@ TRAINING = {  # option: (type, default, help)
 }
 RECIPE = {  # likewise; these are off unless asked for
     "schedule": (one_of(SCHEDULES), "constant", "of the learning rate: constant; cosine: up from 0, then down to 0"),
-    "label_smoothing": (share, 0.0, "share of a label's certainty that all classes get alike"),
+    "label_smoothing": (share, 0.0, "share of a label's certainty that all classes get alike; not of tags"),
     "mixup": (natural_float, 0.0, "mix each row of a batch with another, in parts that Beta(X, X) says"),
 }
 OF_PICTURES = {
@@ -39,11 +40,7 @@ OF_PICTURES = {
     "equalise": (share, 0.0, "random curve of gain over the bins, its deviation as a share of the range of levels"),
     "freq_mask": (share, 0.0, "widest random mask of bins (SpecAugment), a share of them"),
     "time_mask": (share, 0.0, "widest random mask of frames (SpecAugment), a share of them"),
-    "chunk": (
-        share,
-        0.0,
-        "train on random chunks, so long a share of a picture, and predict by the mean over all",
-    ),
+    "chunks": (positive, 1, "train on random chunks, 1/N of a picture, predict by the mean of N; 1: whole pictures"),
 }
 RECIPES = {  # option: value instead of its default
     "plain": {},
@@ -58,7 +55,7 @@ RECIPES = {  # option: value instead of its default
         "equalise": 0.06,
         "freq_mask": 0.2,
         "time_mask": 0.2,
-        "chunk": 0.33,
+        "chunks": 3,
     },
 }
 
@@ -75,8 +72,14 @@ class TrainingParser(Parser):
         self.of_recipe = of_recipe
 
     def parse_args(self, args=None, namespace=None):
-        recipe = super().parse_args(args).recipe
-        self.set_defaults(**self.of_recipe[recipe])
+        first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        first.error = self.error
+        first.add_argument("--recipe", default=self.get_default("recipe"))
+        first.add_argument("--multi_label", action="store_true")
+        found, _ = first.parse_known_args(args)
+        self.set_defaults(**self.of_recipe.get(found.recipe, {}))
+        if found.multi_label:
+            self.set_defaults(label_smoothing=0.0)
         return super().parse_args(args, namespace)
 
 
@@ -164,6 +167,8 @@ def check(args):
         for name, given in (("tags", args.tags), ("one_per_tag", args.one_per_tag)):
             if given:
                 raise CallError(f"--{name} is for data with several labels a track; add --multi_label")
+    elif args.label_smoothing:
+        raise CallError("--label_smoothing is for one label a track; with --multi_label leave it at 0")
     elif args.estimator:
         raise CallError("--multi_label is for networks; a machine gives each track one label")
 

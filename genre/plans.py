@@ -65,6 +65,7 @@ class Plan:
     rows: list  # (folder, index row) of all their pictures
     bases: list  # the runs whose embeddings it takes, [] where it takes pictures
     target: Path  # of the run
+    chunk_frames: int  # length of the chunks of pictures that it trains on, 0 for whole ones
 
     @property
     def title(self):
@@ -91,23 +92,6 @@ class Plan:
         if not (self.chunk_frames and not source.per_track):
             return source.shape
         return (source.shape[0], self.chunk_frames, source.shape[2])
-
-    @property
-    def frames(self):
-        """The length of its pictures; 0 where it takes none, or such of several lengths."""
-        lengths = {source.shape[1] for source in self.sources if not source.per_track}
-        return lengths.pop() if len(lengths) == 1 else 0
-
-    @property
-    def chunk_frames(self):
-        """The length of the chunks that it trains on, 0 for whole pictures.
-
-        Raises:
-            CallError: its pictures are of several lengths.
-        """
-        if self.args.chunk and not self.frames:
-            raise CallError("--chunk needs pictures of one length; --image_size makes them alike, --chunk=0 takes all")
-        return math.ceil(self.args.chunk * self.frames)
 
     @property
     def hyperparameters(self):
@@ -241,7 +225,22 @@ def _plan(build_model, args, sources, bases, settings):
         "index_fingerprint": index.fingerprint(rows),
     } | settings
     settings = json.loads(json.dumps(settings))  # as they come back from a file: lists, not tuples
-    return Plan(build_model, args, settings, sources, folders, rows, bases, target(args, script, feature))
+    where, frames = target(args, script, feature), _chunk_frames(sources, args)
+    return Plan(build_model, args, settings, sources, folders, rows, bases, where, frames)
+
+
+def _chunk_frames(sources, args):
+    """The length of the chunks that a training takes, 0 for whole pictures.
+
+    Raises:
+        CallError: its pictures are of several lengths.
+    """
+    if args.chunks == 1:
+        return 0
+    lengths = sorted({source.shape[1] for source in sources if not source.per_track})
+    if len(lengths) > 1:
+        raise CallError(f"--chunks needs pictures of one length, not {lengths}; --image_size makes them alike")
+    return math.ceil(lengths[0] / args.chunks)
 
 
 def target(args, script, feature):

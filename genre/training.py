@@ -397,8 +397,7 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
         loss, metric = keras.losses.CategoricalCrossentropy(from_logits=True), "accuracy"
     else:
         loss, metric = keras.losses.SparseCategoricalCrossentropy(from_logits=True), "accuracy"
-    draws = augment.draws(plan.frames)
-    steps = math.ceil(draws * len(train_set.y) / args.batch_size)
+    steps = math.ceil(args.chunks * len(train_set.y) / args.batch_size)
     model.compile(_optimizer(args, args.epochs * steps), loss, metrics=[metric])
     model.optimizer.build(model.trainable_variables)
     if history:
@@ -408,7 +407,7 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
         return history
     keeper = epochs.KeepEpochs(unfinished, history, args.patience)
     model.fit(
-        inputs.training_batches(train_set, args.batch_size, args.seed, len(history), args.epochs, augment, draws),
+        inputs.training_batches(train_set, args.batch_size, args.seed, len(history), args.epochs, augment, args.chunks),
         validation_data=inputs.evaluation_batches(validation, args.batch_size),
         initial_epoch=len(history),
         epochs=args.epochs,
@@ -437,8 +436,8 @@ def _optimizer(args, steps):
     if args.schedule == "cosine":
         rising = math.ceil(WARM_UP * steps)
         falling = max(1, steps - rising)
-        rate = keras.optimizers.schedules.CosineDecay(0.0, falling, warmup_target=rate, warmup_steps=rising)
-    config = {"learning_rate": rate} | ({"weight_decay": args.weight_decay} if args.weight_decay else {})
+        rate = keras.optimizers.schedules.CosineDecay(rate / rising, falling, warmup_target=rate, warmup_steps=rising)
+    config = {"learning_rate": rate, "weight_decay": args.weight_decay}
     try:
         return keras.optimizers.get({"class_name": args.optimizer, "config": config})
     except (ValueError, TypeError, KeyError):

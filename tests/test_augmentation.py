@@ -164,19 +164,19 @@ def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_pat
 
 def test_the_recipe_gives_defaults_that_options_and_scripts_overrule(tmp_path):
     strong = arguments(tmp_path, "--recipe=strong", "--mixup=0")
-    assert strong.mixup == 0 and strong.chunk == RECIPES["strong"]["chunk"] and strong.optimizer == "adamw"
+    assert strong.mixup == 0 and strong.chunks == RECIPES["strong"]["chunks"] and strong.optimizer == "adamw"
     plain = arguments(tmp_path)
-    assert (plain.chunk, plain.mixup, plain.schedule, plain.optimizer) == (0, 0, "constant", "adam")
+    assert (plain.chunks, plain.mixup, plain.schedule, plain.optimizer) == (1, 0, "constant", "adam")
     parser = parser_of(time_model.build_model, {"recipe": "strong", "learning_rate": 0.5})
-    assert parser.parse_args([]).chunk and parser.parse_args([]).learning_rate == 0.5
-    assert parser.parse_args(["--recipe=plain"]).chunk == 0
+    assert parser.parse_args([]).chunks == 3 and parser.parse_args([]).learning_rate == 0.5
+    assert parser.parse_args(["--recipe=plain"]).chunks == 1
 
 
 def test_run_json_names_only_what_is_not_off(tmp_path):
     plain = json.loads((train(tmp_path, "--epochs=1") / runs.RUN).read_text())["training"]
-    assert not {"mixup", "chunk", "schedule"} & set(plain)
+    assert not {"mixup", "chunks", "schedule"} & set(plain)
     strong = json.loads((train(tmp_path, "--epochs=1", "--recipe=strong", "--run_name=s") / runs.RUN).read_text())
-    expected = {name: RECIPES["strong"][name] for name in ("mixup", "chunk", "schedule", "label_smoothing")}
+    expected = {name: RECIPES["strong"][name] for name in ("mixup", "chunks", "schedule", "label_smoothing")}
     assert expected.items() <= strong["training"].items()
 
 
@@ -185,4 +185,4 @@ def test_chunks_of_inputs_of_several_lengths_are_refused_in_one_line(tmp_path):
     write_pictures(tmp_path / "images" / "cqt", counts=[("train", 4), ("validation", 2)], shape=(12, 30))
     paths = (f"--images_path={tmp_path / 'images'}", f"--models={tmp_path / 'models'}")
     error = one_line_error("fusion_model.py", *paths, "--features=mel+cqt", "--recipe=strong", code=2)
-    assert "--chunk needs pictures of one length" in error and not (tmp_path / "models").exists()
+    assert "--chunks needs pictures of one length" in error and not (tmp_path / "models").exists()
