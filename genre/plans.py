@@ -235,9 +235,9 @@ def _chunk_frames(sources, args):
     Raises:
         CallError: its pictures are of several lengths.
     """
-    if args.chunks == 1:
-        return 0
     lengths = sorted({source.shape[1] for source in sources if not source.per_track})
+    if not lengths or args.chunks == 1:
+        return 0
     if len(lengths) > 1:
         raise CallError(f"--chunks needs pictures of one length, not {lengths}; --image_size makes them alike")
     return math.ceil(lengths[0] / args.chunks)

@@ -3,9 +3,10 @@
 import json
 
 import time_model
-from genre import augmentation, epochs, layers, networks, runs, training
+from genre import augmentation, epochs, layers, networks, options, runs, training
 from genre.augmentation import Augmentation
 from genre.backend import keras, tf
+from genre.command_line import CallError
 from genre.options import RECIPES, parser_of
 
 import numpy as np
@@ -143,8 +144,8 @@ def train(folder, *options):
 
 
 def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_path, monkeypatch):
-    options = ("--recipe=strong", "--epochs=3")
-    whole = runs.read(train(tmp_path, *options, "--run_name=whole")).model.get_weights()
+    strong = ("--recipe=strong", "--epochs=3")
+    whole = runs.read(train(tmp_path, *strong, "--run_name=whole")).model.get_weights()
 
     class Killed(Exception):
         pass
@@ -156,8 +157,8 @@ def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_pat
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(epochs.KeepEpochs, "on_epoch_begin", stop)
-        train(tmp_path, *options, "--run_name=killed")
-    resumed = runs.read(train(tmp_path, *options, "--run_name=killed", "--resume")).model.get_weights()
+        train(tmp_path, *strong, "--run_name=killed")
+    resumed = runs.read(train(tmp_path, *strong, "--run_name=killed", "--resume")).model.get_weights()
     for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -178,6 +179,37 @@ def test_run_json_names_only_what_is_not_off(tmp_path):
     strong = json.loads((train(tmp_path, "--epochs=1", "--recipe=strong", "--run_name=s") / runs.RUN).read_text())
     expected = {name: RECIPES["strong"][name] for name in ("mixup", "chunks", "schedule", "label_smoothing")}
     assert expected.items() <= strong["training"].items()
+
+
+def test_what_is_per_track_goes_with_each_chunk(tmp_path):
+    """Statistics and names beside pictures, cut into chunks."""
+    shapes = {"statistics": (7,), "mel": (12, 10, 1), "artist": (1,)}
+    core = build("metadata_fusion_model", shapes, 3)
+    core.name = "metadata_fusion_model"
+    whole = {"statistics": (7,), "mel": (12, 20, 1), "artist": (1,)}
+    network = networks.of_pictures(core, None, [[]] * 3, 0, False, Augmentation(10), list(whole.values()))
+    rng = np.random.default_rng(0)
+    x = [np.zeros((2, 1), np.float32) if n == "artist" else rng.normal(size=(2, *s)) for n, s in whole.items()]
+    halves = [[part[:, :, at : at + 10] if part.ndim == 4 else part for part in x] for at in (0, 10)]
+    of_halves = [keras.ops.softmax(runs.predict(core, half)) for half in halves]
+    np.testing.assert_allclose(runs.predict(network.whole, x), np.mean(of_halves, axis=0), atol=1e-5)
+
+
+def test_tags_train_with_the_strong_recipe_but_for_smoothed_labels(tmp_path):
+    run = train(tmp_path, "--recipe=strong", "--multi_label", "--epochs=2")
+    row = epochs.read_history(run)[-1]
+    assert 0.3 < row["roc_auc"] <= 1  # of the tags that are more than half of a mixture
+    assert "label_smoothing" not in json.loads((run / runs.RUN).read_text())["training"]
+    with pytest.raises(CallError, match="with --multi_label leave it at 0"):
+        options.check(arguments(tmp_path, "--multi_label", "--label_smoothing=0.1"))
+
+
+def test_small_mixtures_are_small():
+    x = tf.constant(np.arange(4000, dtype=np.float32).reshape(-1, 1, 1, 1))
+    for alpha, expected in ((0.3, 0.43), (0.05, 0.1), (0.01, 0.02)):
+        _, y = Augmentation(mixup=alpha)(x, labels(4000, 4000), SEED)
+        lesser = np.sort(y.numpy(), axis=1)[:, -2]
+        assert (lesser > 0.1).mean() == pytest.approx(expected, abs=0.03)  # of Beta's distribution
 
 
 def test_chunks_of_inputs_of_several_lengths_are_refused_in_one_line(tmp_path):

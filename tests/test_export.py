@@ -10,6 +10,7 @@ import sys
 import zipfile
 
 from genre import exports, files, networks, runs
+from genre.augmentation import Augmentation
 from genre.backend import keras, tf
 from genre.command_line import CallError, DataError
 
@@ -22,16 +23,18 @@ from conftest import ROOT, call, one_line_error
 CLASSES = ["high", "low", "noise"]
 
 
-def write_run(folder, script, shapes=((12, 20, 1),), hyperparameters=None, multi_label=False, core=None):
-    """A run of a script's network as it was built, or of another, on pictures of unknown recipe."""
+def write_run(folder, script, shapes=((12, 20, 1),), hyperparameters=None, multi_label=False, core=None, chunk=0):
+    """A run of a script's network as it was built, or of another, on pictures of unknown recipe, or chunks of them."""
     keras.utils.set_random_seed(0)
     if core is None:
-        shape = shapes[0] if len(shapes) == 1 else {f"part{i}": shape for i, shape in enumerate(shapes)}
+        taken = [(shape[0], chunk, shape[2]) if chunk else shape for shape in shapes]
+        shape = taken[0] if len(shapes) == 1 else {f"part{i}": shape for i, shape in enumerate(taken)}
         core = importlib.import_module(script).build_model(shape, len(CLASSES), **(hyperparameters or {}))
     core.name = script
     levels = [([100.0] * shape[-1], [900.0] * shape[-1]) for shape in shapes]
     folder.mkdir(parents=True)
-    networks.of_pictures(core, levels, [[]] * len(shapes), 0, multi_label).whole.save(folder / runs.MODEL)
+    network = networks.of_pictures(core, levels, [[]] * len(shapes), 0, multi_label, Augmentation(chunk), shapes)
+    network.whole.save(folder / runs.MODEL)
     inputs = [
         {"feature": f"feature{i}", "input_shape": shape, "recipes": {"a": None}} for i, shape in enumerate(shapes)
     ]
@@ -77,13 +80,14 @@ RUNS = {
     "recurrent": ("rnn_model", ((12, 20, 1),), {"lstm_units": (8,), "units": (4,)}),
     "statistics": ("mlp_model", ((14,),), {"units": (8,)}),
     "several": ("fusion_model", ((12, 20, 1), (5, 20, 2)), {"filters": (2, 2, 2, 2), "units": (4,)}),
+    "chunks": ("short_chunk_resnet_model", ((12, 20, 1),), {"filters": (2, 4)}),
 }
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 @pytest.mark.parametrize("name", RUNS)
 def test_every_format_gives_the_probabilities_of_the_run_through_its_own_runtime(tmp_path, name):
-    run = write_run(tmp_path / "run", *RUNS[name], multi_label=name == "several")
+    run = write_run(tmp_path / "run", *RUNS[name], multi_label=name == "several", chunk=7 * (name == "chunks"))
     pictures = some(run)
     expected = run.predict(pictures)
     for kind, ask in RUNTIMES.items():
