@@ -10,7 +10,6 @@ Differs: the 2021 project had no batch normalisation, a sigmoid layer before its
     python fcn_model.py --features=mel --epochs=30
 """
 
-from genre.layers import BatchNormalization
 from genre.training import main
 
 import keras
@@ -32,7 +31,7 @@ def build_model(
     inputs = x = keras.Input(input_shape)
     for count, bins, frames in zip(filters, pool_bins, pool_frames, strict=True):
         x = layers.Conv2D(count, 3, padding="same")(x)
-        x = layers.ReLU()(BatchNormalization(momentum=0.9)(x))
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         x = layers.MaxPooling2D((min(bins, x.shape[1]), min(frames, x.shape[2])))(x)  # (bins / 2, frames / 4, 128) ...
     x = layers.GlobalAveragePooling2D()(x)  # (1, 1, 2048) where the input is 96 x 1366
     x = layers.Dropout(dropout)(x)

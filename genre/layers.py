@@ -1,5 +1,8 @@
 """Layers that Keras lacks, blocks that architectures share, and the step that fits layers to the training rows."""
 
+import contextlib
+from unittest import mock
+
 from genre.backend import keras, tf
 
 import numpy as np
@@ -96,22 +99,27 @@ class Forget(layers.Layer):
         return super().get_config() | {"rate": self.rate, "seed": self.seed}
 
 
-@keras.saving.register_keras_serializable("genre")
-class BatchNormalization(layers.BatchNormalization):
-    """Keras's own, computed by TensorFlow's one kernel where it trains on maps (bins, frames, channels).
+@contextlib.contextmanager
+def fused_batch_normalisation():
+    """Within it, Keras's batch normalisation of maps (bins, frames, channels) trains by TensorFlow's one kernel.
 
-    Keras 3 makes a dozen operations of it, each of which reads and writes all maps.
+    Keras 3 makes a dozen operations of it, each of which reads and writes all maps. No layer of another class does it,
+    as saved models would need that.
     """
+    keras_own = layers.BatchNormalization.call
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.trainable) or len(inputs.shape) != 4 or self.axis not in (-1, 3):
-            return super().call(inputs, training=training, mask=mask)
+            return keras_own(self, inputs, training=training, mask=mask)
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, self.gamma, self.beta, epsilon=self.epsilon)
         count = ops.cast(ops.prod(ops.shape(inputs)[:3]), variance.dtype)
         variance *= (count - 1) / count  # the kernel's is that of an unbiased estimate
         for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + new * (1 - self.momentum))
         return y
+
+    with mock.patch.object(layers.BatchNormalization, "call", call):
+        yield
 
 
 @keras.saving.register_keras_serializable("genre")
@@ -229,7 +237,7 @@ def convolution(x, filters, kernel_size, padding="same", activation="relu"):
 
 def normalised(x, axis=-1):
     """Batch normalisation with PyTorch's constants, for networks that were written in it."""
-    return BatchNormalization(axis, momentum=0.9, epsilon=1e-5)(x)
+    return layers.BatchNormalization(axis, momentum=0.9, epsilon=1e-5)(x)
 
 
 def residual_block(x, filters, kernel_size):

@@ -406,16 +406,20 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
     if len(history) >= args.epochs or epochs.out_of_patience(history, args.patience):
         return history
     keeper = epochs.KeepEpochs(unfinished, history, args.patience)
-    model.fit(
-        inputs.training_batches(train_set, args.batch_size, args.seed, len(history), args.epochs, augment, args.chunks),
-        validation_data=inputs.evaluation_batches(validation, args.batch_size),
-        initial_epoch=len(history),
-        epochs=args.epochs,
-        steps_per_epoch=steps,
-        shuffle=False,  # the batches are shuffled already
-        callbacks=[*callbacks, keeper],
-        verbose=1 if sys.stdout.isatty() else 0,
+    batches = inputs.training_batches(
+        train_set, args.batch_size, args.seed, len(history), args.epochs, augment, args.chunks
     )
+    with layers.fused_batch_normalisation():
+        model.fit(
+            batches,
+            validation_data=inputs.evaluation_batches(validation, args.batch_size),
+            initial_epoch=len(history),
+            epochs=args.epochs,
+            steps_per_epoch=steps,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=[*callbacks, keeper],
+            verbose=1 if sys.stdout.isatty() else 0,
+        )
     return keeper.history
 
 
