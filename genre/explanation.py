@@ -99,7 +99,7 @@ def _side_by_side(evidence, grid, run, source):
 
     Where chunks overlap, that counts whose middle is nearest.
     """
-    if not networks.of_chunks(run.model):
+    if not networks.cuts_chunks(run.model):
         return evidence[:, 0], grid
     frames, chunks = run.info["inputs"][source]["input_shape"][1], run.model.get_layer("chunks")
     starts = np.array(chunks.starts(frames))

@@ -143,7 +143,7 @@ def within(model, script, tensor, of_chunks=False):
         if layer.name in ("logits", "probabilities") or (of_chunks and layer.name == "over_chunks"):
             return args[0]
         if layer.name == "over_chunks":
-            return layers.OverChunks("values", name="mean_over_chunks")(*args)
+            return _mean_over_chunks(*args)
         return until(*args) if layer is core else layer(*args, **kwargs)
 
     return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
@@ -158,15 +158,17 @@ def with_embedding(model, script):
     last = model.get_layer(script).layers[-1]
     found = within(model, script, last.input, of_chunks=True)
     x, y = found.output, last(found.output)
-    if of_chunks(model):
-        x, y = (
-            layers.OverChunks("values", name="mean_over_chunks")(x, found.inputs[0]),
-            model.get_layer("over_chunks")(y, found.inputs[0]),
-        )
+    if cuts_chunks(model):
+        pieces = found.inputs[0]
+        x, y = _mean_over_chunks(x, pieces), model.get_layer("over_chunks")(y, pieces)
     return keras.Model(found.input, [model.get_layer("probabilities")(model.get_layer("logits")(y)), x])
 
 
-def of_chunks(model):
+def _mean_over_chunks(x, pieces):
+    return layers.OverChunks("values", name="mean_over_chunks")(x, pieces)
+
+
+def cuts_chunks(model):
     """Whether a saved model cuts its pictures into chunks."""
     return any(layer.name == "over_chunks" for layer in model.layers)
 

@@ -42,6 +42,7 @@ OF_PICTURES = {
     "time_mask": (share, 0.0, "widest random mask of frames (SpecAugment), a share of them"),
     "chunks": (positive, 1, "train on random chunks, 1/N of a picture, predict by the mean of N; 1: whole pictures"),
 }
+OFF = {name: default for name, (_, default, _) in (RECIPE | OF_PICTURES).items()}
 RECIPES = {  # option: value instead of its default
     "plain": {},
     "strong": {
@@ -92,8 +93,7 @@ def parser_of(build_model, defaults):
     training |= OF_PICTURES if kind["inputs"] in ("pictures", "features") else {}
     of_recipe = {}
     for recipe, settings in RECIPES.items():
-        of_recipe[recipe] = {name: default for name, (_, default, _) in (RECIPE | OF_PICTURES).items()}
-        of_recipe[recipe] |= {name: settings.get(name, default) for name, (_, default, _) in training.items()}
+        of_recipe[recipe] = OFF | {name: settings.get(name, default) for name, (_, default, _) in training.items()}
         of_recipe[recipe] |= {name: value for name, value in defaults.items() if name not in kind}
     parser = TrainingParser(sys.modules[build_model.__module__].__doc__, of_recipe)
     own = parser.add_argument_group("this architecture")

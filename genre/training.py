@@ -121,8 +121,8 @@ def train(build_model, sources, args):
     """
     training = {} if args.estimator else {name: getattr(args, name) for name in options.TRAINING}
     if training:
-        off = {name: default for name, (_, default, _) in (options.RECIPE | options.OF_PICTURES).items()}
-        training |= {name: getattr(args, name) for name, default in off.items() if getattr(args, name) != default}
+        asked = {name: getattr(args, name) for name in options.OFF}
+        training |= {name: value for name, value in asked.items() if value != options.OFF[name]}
         _optimizer(args, 1)  # a wrong name is known before any picture is read
         if args.log:
             logs.check(args.log)

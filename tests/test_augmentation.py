@@ -3,7 +3,7 @@
 import json
 
 import time_model
-from genre import augmentation, epochs, layers, networks, options, runs, training
+from genre import augmentation, epochs, layers, networks, options, runs
 from genre.augmentation import Augmentation
 from genre.backend import keras, tf
 from genre.command_line import CallError
@@ -14,6 +14,7 @@ import pytest
 from conftest import ON_PICTURES, one_line_error, write_pictures
 from test_architectures import build
 from test_explain import SHAPE
+from test_training import arguments, train
 
 SEED = tf.constant([3, 4], tf.int64)
 STRONG = Augmentation(8, freq_shift=0.2, equalise=0.1, freq_mask=0.5, time_mask=0.5, mixup=0.3, label_smoothing=0.1)
@@ -130,17 +131,6 @@ def test_every_architecture_may_train_on_chunks_and_says_the_mean_over_a_picture
     np.testing.assert_allclose(embedding, runs.predict(networks.embedding(network.whole, name), x), atol=1e-5)
     one_each = keras.ops.softmax(core(chunks[::3], training=False))
     np.testing.assert_allclose(keras.ops.softmax(network.rest(chunks[::3], training=False)), one_each, atol=1e-5)
-
-
-def arguments(folder, *options):
-    if not (folder / "images").is_dir():
-        write_pictures(folder / "images" / "mel", counts=[("train", 8), ("validation", 4)])
-    paths = [f"--images_path={folder / 'images'}", f"--models={folder / 'models'}", "--batch_size=5"]
-    return parser_of(time_model.build_model, {}).parse_args([*paths, "--filter_frames=4", *options])
-
-
-def train(folder, *options):
-    return training.train(time_model.build_model, ["mel"], arguments(folder, *options))
 
 
 def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_path, monkeypatch):
