@@ -36,7 +36,8 @@ def whole_file(path):
 def alone_in(folder):
     """Make a folder and hold its lock, waiting for another process that has it; ends with that process at the latest.
 
-    What a killed process left half-written in it and in the folders right below is removed.
+    What a killed process, or worker, left half-written in it and in the folders right below is removed, before and
+    after.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,12 +49,17 @@ def alone_in(folder):
         lock.acquire()
         time.sleep(1)  # if it was killed, its workers notice within half of that
     try:
-        for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
-            if re.fullmatch(r"\.\d+\..+", path.name, re.DOTALL):
-                path.unlink(missing_ok=True)
+        _remove_half_written(folder)
         yield
+        _remove_half_written(folder)
     finally:
         lock.release()
+
+
+def _remove_half_written(folder):
+    for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
+        if re.fullmatch(r"\.\d+\..+", path.name, re.DOTALL):
+            path.unlink(missing_ok=True)
 
 
 def _replace(source, target):

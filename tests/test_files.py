@@ -37,3 +37,11 @@ def test_nested_folders_survive_a_swap_killed_before_they_were_moved(tmp_path):
         (tmp_path / name).mkdir(parents=True)
     files.replace_folder(tmp_path / "new", tmp_path / "final", keep_others=True)
     assert [path.name for path in tmp_path.glob("*/*")] == ["nested"]
+
+
+def test_what_a_killed_worker_left_half_written_is_gone_after(tmp_path):
+    with files.alone_in(tmp_path / "mel"):
+        (tmp_path / "mel" / "rock").mkdir()
+        for name in (".123.a.png", "b.png", ".keep"):
+            (tmp_path / "mel" / "rock" / name).touch()
+    assert {path.name for path in (tmp_path / "mel" / "rock").iterdir()} == {"b.png", ".keep"}
