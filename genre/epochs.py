@@ -45,13 +45,25 @@ class KeepEpochs(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def checkpoints(whole, folder, every):
-    """A callback that keeps the weights of the whole network after every so many epochs, in checkpoints/."""
+def average_weights(model):
+    """Give a model the moving average of its weights that its optimizer keeps; nothing where it keeps none."""
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def checkpoints(model, whole, folder, every):
+    """A callback that keeps the weights of the whole network after every so many epochs, in checkpoints/.
+
+    Args:
+        model: what is fitted, all of the whole network or its end.
+    """
 
     def keep(epoch, logs):
         if (epoch + 1) % every == 0:
             (folder / CHECKPOINTS).mkdir(exist_ok=True)
+            raw = whole.get_weights()
+            average_weights(model)
             whole.save_weights(folder / CHECKPOINTS / CHECKPOINT.format(epoch + 1))
+            whole.set_weights(raw)
 
     return keras.callbacks.LambdaCallback(on_epoch_end=keep)
 

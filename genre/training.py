@@ -172,12 +172,13 @@ def _train_network(plan, pictures, unfinished):
         log = logs.Log(plan) if plan.args.log else None
         callbacks = [log.callback] if log else []
         if plan.args.checkpoint_every:
-            callbacks.append(epochs.checkpoints(network.whole, unfinished, plan.args.checkpoint_every))
+            callbacks.append(epochs.checkpoints(network.rest, network.whole, unfinished, plan.args.checkpoint_every))
         history = _fit(plan, network.rest, kept, unfinished, history, callbacks)
     finally:
         keras.config.set_dtype_policy("float32")
     best = epochs.best_epoch(history)
     epochs.restore_state(network.rest, unfinished / epochs.STATE.format(best))
+    epochs.average_weights(network.rest)
     final = network
     if plan.settings["training"]["precision"] != "float32":  # what is saved is
         final = _assemble(plan, levels, 0)
@@ -405,6 +406,7 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
         print(f"resumed after epoch {len(history)}, best so far epoch {epochs.best_epoch(history)}")
     if len(history) >= args.epochs or epochs.out_of_patience(history, args.patience):
         return history
+    averaged = [keras.callbacks.SwapEMAWeights()] if args.ema else []  # while it evaluates
     keeper = epochs.KeepEpochs(unfinished, history, args.patience)
     batches = inputs.training_batches(
         train_set, args.batch_size, args.seed, len(history), args.epochs, augment, args.chunks
@@ -417,7 +419,7 @@ def _fit(plan, model, pictures, unfinished, history, callbacks):
             epochs=args.epochs,
             steps_per_epoch=steps,
             shuffle=False,  # the batches are shuffled already
-            callbacks=[*callbacks, keeper],
+            callbacks=[*averaged, *callbacks, keeper],
             verbose=1 if sys.stdout.isatty() else 0,
         )
     return keeper.history
@@ -442,6 +444,8 @@ def _optimizer(args, steps):
         falling = max(1, steps - rising)
         rate = keras.optimizers.schedules.CosineDecay(rate / rising, falling, warmup_target=rate, warmup_steps=rising)
     config = {"learning_rate": rate, "weight_decay": args.weight_decay}
+    if args.ema:
+        config |= {"use_ema": True, "ema_momentum": args.ema}
     try:
         return keras.optimizers.get({"class_name": args.optimizer, "config": config})
     except (ValueError, TypeError, KeyError):

@@ -3,7 +3,7 @@
 import json
 
 import time_model
-from genre import augmentation, epochs, layers, networks, options, runs
+from genre import augmentation, epochs, evaluation, layers, networks, options, runs
 from genre.augmentation import Augmentation
 from genre.backend import keras, tf
 from genre.command_line import CallError
@@ -134,7 +134,7 @@ def test_every_architecture_may_train_on_chunks_and_says_the_mean_over_a_picture
 
 
 def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_path, monkeypatch):
-    strong = ("--recipe=strong", "--epochs=3")
+    strong = ("--recipe=strong", "--ema=0.9", "--epochs=3")
     whole = runs.read(train(tmp_path, *strong, "--run_name=whole")).model.get_weights()
 
     class Killed(Exception):
@@ -151,6 +151,27 @@ def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_pat
     resumed = runs.read(train(tmp_path, *strong, "--run_name=killed", "--resume")).model.get_weights()
     for a, b in zip(whole, resumed, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_average_of_the_weights_is_what_is_evaluated_and_kept(tmp_path):
+    options = ("--epochs=3", "--checkpoint_every=1", "--batch_size=16")  # one step an epoch
+    run = runs.read(train(tmp_path, *options, "--ema=0.5", "--run_name=average"))
+    plain = runs.read(train(tmp_path, *options, "--run_name=plain"))
+    steps = [[keras.ops.convert_to_numpy(w) for w in at(plain, epoch).trainable_variables] for epoch in (1, 2, 3)]
+    expected = steps[0]
+    for epoch in (1, 2, 3):
+        expected = [(old + new) / 2 for old, new in zip(expected, steps[epoch - 1], strict=True)]
+        for w, e in zip(at(run, epoch).trainable_variables, expected, strict=True):
+            np.testing.assert_allclose(w, e, atol=1e-6)
+    best = epochs.read_history(run.folder)[run.info["best_epoch"] - 1]
+    scores = json.loads((run.folder / evaluation.METRICS).read_text())["validation"]
+    assert best["val_loss"] == pytest.approx(scores["log_loss"], abs=1e-5)
+
+
+def at(run, epoch):
+    """The model of a run as it was after an epoch."""
+    run.model.load_weights(run.folder / epochs.CHECKPOINTS / epochs.CHECKPOINT.format(epoch))
+    return run.model
 
 
 def test_the_recipe_gives_defaults_that_options_and_scripts_overrule(tmp_path):
