@@ -96,32 +96,36 @@ def compare(ours, theirs):
 
 
 def write(folder, groups, tested):
-    """Write comparison.md, comparison.csv and, of groups of several rows, pictures; print the tables.
+    """Write comparison.md, comparison.csv and, of groups of several rows, tracks and pictures; print the tables.
 
     Args:
         groups: list of `comparison.Group`. tested: lines on two runs.
 
     Returns:
-        the paths
+        their paths
     """
     folder.mkdir(parents=True, exist_ok=True)
     table, numbers = folder / "comparison.md", folder / "comparison.csv"
-    parts, pictures = [f"# Runs compared\n\nBy `{provenance.command()}`, ranked by validation."], []
+    written = [table, numbers]
+    parts = [f"# Runs compared\n\nBy `{provenance.command()}`, ranked by validation."]
     for number, group in enumerate(groups, 1):
         heading = f"## Data {number}: {group.title}"
         lines = comparison.markdown(comparison.table(group))
         notes = "\n".join(f"- {note}" for note in group.notes())
         print(heading, lines, notes, sep="\n\n", end="\n\n")
+        if tracks := group.tracks():
+            written.append(folder / f"tracks_{number}.csv")
+            files.write_csv(written[-1], [("track", "truth", "runs_right", "most_say"), *tracks])
         drawn = draw(group, folder, number) if len(group.rows) > 1 else []
         shown = [f"![{path.stem.replace('_', ' ')}]({path.name})" for path in drawn]
         parts += [heading, lines, notes, *shown]
-        pictures += drawn
+        written += drawn
     if tested:
         print("\n".join(tested))
         parts += ["## Is it luck?", "\n".join(f"- {line}" for line in tested)]
     files.write_csv(numbers, comparison.numbers(groups))
     files.write_text(table, "\n\n".join(parts) + "\n")
-    return [table, numbers, *pictures]
+    return written
 
 
 def draw(group, folder, number):

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import re
+from collections import Counter
 from pathlib import Path
 
 from genre import evaluation, runs
@@ -147,7 +148,33 @@ class Group:
         for row in self.rows:
             if how := next((of["validation"]["scored"] for of in row.scores if "scored" in of["validation"]), ""):
                 lines.append(f"{row.name} is scored on validation {how}.")
-        return lines
+        return lines + self._errors_shared()
+
+    def tracks(self):
+        """What the runs say of each validation track, the hardest first; [] of one run, or of several tags a track.
+
+        Returns:
+            list of (track, truth, how many runs are right, the genre most say)
+        """
+        if self.multi_label or len(self.runs) < 2:
+            return []
+        said = [judged.said["validation"] for judged in self.runs]
+        found = []
+        for track, (truth, _) in said[0].items():
+            guesses = Counter(of[track][1] for of in said)
+            found.append((track, truth, guesses[truth], guesses.most_common(1)[0][0]))
+        return sorted(found, key=lambda row: (row[2], row[1], row[0]))
+
+    def _errors_shared(self):
+        tracks = self.tracks()
+        if not tracks:
+            return []
+        of_all = sum(right == len(self.runs) for _, _, right, _ in tracks)
+        missed = Counter((truth, most) for _, truth, right, most in tracks if not right)
+        line = f"Of {len(tracks)} validation tracks all {len(self.runs)} runs are right on {of_all}, "
+        line += f"none on {missed.total()}"
+        pairs = [f"{truth} taken for {most} ({count})" for (truth, most), count in missed.most_common(3)]
+        return [f"{line}, most often {', '.join(pairs)}." if pairs else f"{line}."]
 
 
 def _device(info):

@@ -101,7 +101,7 @@ def test_what_was_written_is_printed_and_is_there(models, monkeypatch, capsys):
     make_run(models / "made_up_model" / "mfcc", 18, feature="mfcc", index_fingerprint="g")
     compare(monkeypatch, f"--models={models}")
     (written,) = re.findall("^wrote (.*)", capsys.readouterr().out, re.MULTILINE)
-    names = ["comparison.csv", "comparison.md", "costs_1.png", "curves_1.png"]
+    names = ["comparison.csv", "comparison.md", "costs_1.png", "curves_1.png", "tracks_1.csv"]
     assert sorted(written.split(", ")) == [str(models / "comparison" / name) for name in names]
     assert sorted(path.name for path in (models / "comparison").iterdir()) == names
     with open(models / "comparison" / "comparison.csv", newline="") as file:
@@ -110,6 +110,18 @@ def test_what_was_written_is_printed_and_is_there(models, monkeypatch, capsys):
     assert (second["number"], second["best_epoch"], second["validation_accuracy_deviation"]) == ("2", "2", "")
     assert (last["run"], last["seeds"]) == ("always the largest class", "")
     assert "costs_1.png" in (models / "comparison" / "comparison.md").read_text()
+
+
+def test_what_the_errors_share_is_said_and_the_hardest_tracks_come_first(models, monkeypatch, capsys):
+    for name, right in (("best", 24), ("middle", 20), ("worst", 18)):
+        make_run(models / "made_up_model" / "mel" / name, right)
+    compare(monkeypatch, f"--models={models}")
+    said = "Of 30 validation tracks all 3 runs are right on 18, none on 6, most often a taken for b (2)"
+    assert said in capsys.readouterr().out
+    with open(models / "comparison" / "tracks_1.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0] == {"track": "v24", "truth": "a", "runs_right": "0", "most_say": "b"}
+    assert [row["runs_right"] for row in rows] == ["0"] * 6 + ["1"] * 4 + ["2"] * 2 + ["3"] * 18
 
 
 def test_votes_which_have_no_parameters_seconds_or_epochs_are_in_the_table_alone(models, monkeypatch):
