@@ -24,6 +24,15 @@ def pictures(data, feature="mel"):
     )
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A data folder with pictures of one song."""
+    data = tmp_path_factory.mktemp("made")
+    write_songs(data / "genres", ("high",), tracks=1)
+    make(data)
+    return data
+
+
 def test_bad_files_are_named_and_skipped_and_the_rest_is_made(tmp_path):
     songs = write_songs(tmp_path / "genres", tracks=2)
     (songs / "high" / "empty.wav").touch()
@@ -129,12 +138,10 @@ def test_a_transform_that_needs_a_higher_rate_is_refused_before_anything_is_writ
     + ["--top_db=0", "--top_db=-5", "--top_db=nan", "--top_db=500", "--window=boxcar9", "--n_mels=4000"]
     + ["--seconds=100000"],
 )
-def test_options_that_cannot_work_are_refused_before_anything_is_removed(tmp_path, option):
-    write_songs(tmp_path / "genres", ("high",), tracks=1)
-    make(tmp_path)
-    before = pictures(tmp_path)
-    one_line_error("create_spectrograms.py", f"--data={tmp_path}", *QUICK, option, "--overwrite", code=2)
-    assert pictures(tmp_path) == before != []
+def test_options_that_cannot_work_are_refused_before_anything_is_removed(made, option):
+    before = pictures(made)
+    one_line_error("create_spectrograms.py", f"--data={made}", *QUICK, option, "--overwrite", code=2)
+    assert pictures(made) == before != []
 
 
 def test_a_refused_feature_leaves_the_other_of_the_call_untouched(tmp_path):
