@@ -47,12 +47,8 @@ OFF = {name: default for name, (_, default, _) in (RECIPE | OF_PICTURES).items()
 RECIPES = {  # option: value instead of its default
     "plain": {},
     "strong": {
-        "optimizer": "adamw",
-        "weight_decay": 0.05,
         "patience": 1000,
         "schedule": "cosine",
-        "label_smoothing": 0.1,
-        "mixup": 0.3,
         "freq_shift": 0.03,
         "equalise": 0.06,
         "freq_mask": 0.2,
@@ -77,11 +73,8 @@ class TrainingParser(Parser):
         first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         first.error = self.error
         first.add_argument("--recipe", default=self.get_default("recipe"))
-        first.add_argument("--multi_label", action="store_true")
         found, _ = first.parse_known_args(args)
         self.set_defaults(**self.of_recipe.get(found.recipe, {}))
-        if found.multi_label:
-            self.set_defaults(label_smoothing=0.0)
         return super().parse_args(args, namespace)
 
 

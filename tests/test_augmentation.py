@@ -134,7 +134,7 @@ def test_every_architecture_may_train_on_chunks_and_says_the_mean_over_a_picture
 
 
 def test_a_strong_training_that_was_killed_resumes_as_if_it_had_not_been(tmp_path, monkeypatch):
-    strong = ("--recipe=strong", "--ema=0.9", "--epochs=3")
+    strong = ("--recipe=strong", "--mixup=0.3", "--label_smoothing=0.1", "--ema=0.9", "--epochs=3")
     whole = runs.read(train(tmp_path, *strong, "--run_name=whole")).model.get_weights()
 
     class Killed(Exception):
@@ -175,10 +175,10 @@ def at(run, epoch):
 
 
 def test_the_recipe_gives_defaults_that_options_and_scripts_overrule(tmp_path):
-    strong = arguments(tmp_path, "--recipe=strong", "--mixup=0")
-    assert strong.mixup == 0 and strong.chunks == RECIPES["strong"]["chunks"] and strong.optimizer == "adamw"
+    strong = arguments(tmp_path, "--recipe=strong", "--freq_shift=0")
+    assert strong.freq_shift == 0 and strong.chunks == RECIPES["strong"]["chunks"] and strong.schedule == "cosine"
     plain = arguments(tmp_path)
-    assert (plain.chunks, plain.mixup, plain.schedule, plain.optimizer) == (1, 0, "constant", "adam")
+    assert (plain.chunks, plain.freq_shift, plain.schedule) == (1, 0, "constant")
     parser = parser_of(time_model.build_model, {"recipe": "strong", "learning_rate": 0.5})
     assert parser.parse_args([]).chunks == 3 and parser.parse_args([]).learning_rate == 0.5
     assert parser.parse_args(["--recipe=plain"]).chunks == 1
@@ -186,9 +186,9 @@ def test_the_recipe_gives_defaults_that_options_and_scripts_overrule(tmp_path):
 
 def test_run_json_names_only_what_is_not_off(tmp_path):
     plain = json.loads((train(tmp_path, "--epochs=1") / runs.RUN).read_text())["training"]
-    assert not {"mixup", "chunks", "schedule"} & set(plain)
+    assert not {"mixup", "chunks", "schedule", "ema"} & set(plain)
     strong = json.loads((train(tmp_path, "--epochs=1", "--recipe=strong", "--run_name=s") / runs.RUN).read_text())
-    expected = {name: RECIPES["strong"][name] for name in ("mixup", "chunks", "schedule", "label_smoothing")}
+    expected = {name: RECIPES["strong"][name] for name in ("freq_shift", "chunks", "schedule")}
     assert expected.items() <= strong["training"].items()
 
 
@@ -206,11 +206,10 @@ def test_what_is_per_track_goes_with_each_chunk(tmp_path):
     np.testing.assert_allclose(runs.predict(network.whole, x), np.mean(of_halves, axis=0), atol=1e-5)
 
 
-def test_tags_train_with_the_strong_recipe_but_for_smoothed_labels(tmp_path):
-    run = train(tmp_path, "--recipe=strong", "--multi_label", "--epochs=2")
+def test_tags_train_with_the_strong_recipe_and_mixtures_but_not_with_smoothed_labels(tmp_path):
+    run = train(tmp_path, "--recipe=strong", "--mixup=0.3", "--multi_label", "--epochs=2")
     row = epochs.read_history(run)[-1]
     assert 0.3 < row["roc_auc"] <= 1  # of the tags that are more than half of a mixture
-    assert "label_smoothing" not in json.loads((run / runs.RUN).read_text())["training"]
     with pytest.raises(CallError, match="with --multi_label leave it at 0"):
         options.check(arguments(tmp_path, "--multi_label", "--label_smoothing=0.1"))
 
