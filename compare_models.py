@@ -113,9 +113,9 @@ def write(folder, groups, tested):
         lines = comparison.markdown(comparison.table(group))
         notes = "\n".join(f"- {note}" for note in group.notes())
         print(heading, lines, notes, sep="\n\n", end="\n\n")
-        if tracks := group.tracks():
+        if group.tracks:
             written.append(folder / f"tracks_{number}.csv")
-            files.write_csv(written[-1], [("track", "truth", "runs_right", "most_say"), *tracks])
+            files.write_csv(written[-1], [("track", "truth", "runs_right", "most_say"), *group.tracks])
         drawn = draw(group, folder, number) if len(group.rows) > 1 else []
         shown = [f"![{path.stem.replace('_', ' ')}]({path.name})" for path in drawn]
         parts += [heading, lines, notes, *shown]

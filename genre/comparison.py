@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -150,6 +151,7 @@ class Group:
                 lines.append(f"{row.name} is scored on validation {how}.")
         return lines + self._errors_shared()
 
+    @functools.cached_property
     def tracks(self):
         """What the runs say of each validation track, the hardest first; [] of one run, or of several tags a track.
 
@@ -166,12 +168,11 @@ class Group:
         return sorted(found, key=lambda row: (row[2], row[1], row[0]))
 
     def _errors_shared(self):
-        tracks = self.tracks()
-        if not tracks:
+        if not self.tracks:
             return []
-        of_all = sum(right == len(self.runs) for _, _, right, _ in tracks)
-        missed = Counter((truth, most) for _, truth, right, most in tracks if not right)
-        line = f"Of {len(tracks)} validation tracks all {len(self.runs)} runs are right on {of_all}, "
+        of_all = sum(right == len(self.runs) for _, _, right, _ in self.tracks)
+        missed = Counter((truth, most) for _, truth, right, most in self.tracks if not right)
+        line = f"Of {len(self.tracks)} validation tracks all {len(self.runs)} runs are right on {of_all}, "
         line += f"none on {missed.total()}"
         pairs = [f"{truth} taken for {most} ({count})" for (truth, most), count in missed.most_common(3)]
         return [f"{line}, most often {', '.join(pairs)}." if pairs else f"{line}."]
