@@ -34,7 +34,7 @@ class System:
     name: str
     command: str
     features: tuple = ("",)
-    training: str = ""  # options
+    training: str = ""  # options; those of the command count more
     smoke: str = ""  # options of a smoke run, beside SMOKE where there is anything to train
     published: dict = dataclasses.field(default_factory=dict)
     note: str = ""
@@ -47,6 +47,12 @@ class System:
     @property
     def script(self):
         return shlex.split(self.command)[0]
+
+    @property
+    def whole_command(self):
+        """Its command with its training options."""
+        script, _, own = self.command.partition(" ")
+        return " ".join(f"{script} {self.training} {own}".split())
 
     def of(self, feature):
         """Its name in a table."""
@@ -82,8 +88,8 @@ class Experiment:
         short = []
         for system in self.systems:
             features = tuple(f for n, f in enumerate(system.features) if n == 0 or (system.name, f) in needed)
-            training = f"{SMOKE if system.training else ''} {system.smoke}"
-            short.append(dataclasses.replace(system, features=features, training=training))
+            command = f"{system.command} {SMOKE if system.training else ''} {system.smoke}"
+            short.append(dataclasses.replace(system, features=features, command=command))
         name = f"{self.name}_smoke"
         last = list(self.splits)[-1]
         once = {"seeds": self.seeds[:1], "folds": min(1, self.folds), "splits": {last: self.splits[last]}}
@@ -240,7 +246,7 @@ def _job(system, feature, split, seed, fold, folder, images_path, before):
         return shlex.quote(base.target.as_posix())
 
     models = folder / system.slug
-    own = shlex.split(f"{re.sub(r'{([^{}]+)}', fill, system.command)} {system.training}")
+    own = shlex.split(re.sub(r"{([^{}]+)}", fill, system.whole_command))
     data = [] if system.script in WITHOUT_PICTURES else [f"--images_path={images_path.as_posix()}"]
     data += [fold.replace("fold", "--fold=")] if fold else []
     common = [f"--seed={seed}", *data, f"--models={models.as_posix()}", f"--run_name=seed{seed}"]

@@ -148,6 +148,19 @@ def test_what_an_experiment_says_of_its_pictures_are_commands_that_there_are(pat
     assert set(experiment.features) <= set(asked.split(","))
 
 
+def test_the_options_of_a_system_count_more_than_those_of_all_and_those_of_a_smoke_run_most(write):
+    own = SYSTEM.replace("{feature}", "{feature} --epochs=7 --batch_size=2")
+    path = write(f'title = "t"\ntraining = "--epochs=9 --mixup=0.3"\n{own}smoke = "--batch_size=4"\n')
+    for experiment, epochs, batch_size in (
+        (experiments.read(path), 7, 2),
+        (experiments.read(path).smoke(), 1, 4),
+    ):
+        (job,) = experiments.jobs(experiment, Path("m"), dict.fromkeys(experiment.splits, Path("i")))
+        module = importlib.import_module("time_model")
+        args = options.parser_of(module.build_model, main_keywords("time_model")).parse_args(job.command[1:])
+        assert (args.epochs, args.batch_size, args.mixup) == (epochs, batch_size, 0.3)
+
+
 def test_every_table_of_the_earlier_projects_has_a_file():
     needed = "cbmi_2016 fma_bbnn fma_blocks fma_classifiers fma_cnn fma_crnn fma_crnn_1d fma_residual_crnn gtzan_bbnn"
     assert {path.stem for path in FILES} >= {*needed.split(), "gtzan_pictures", "jamendo_cnn_rnn"}
