@@ -100,7 +100,7 @@ def write(experiment, found, folder):
     if not any(result.runs for result in found):
         raise DataError(f"no run of {experiment.name} was finished; the first: {found[0].why}")
     draw(experiment, found, paths[2])
-    commands = [f"- {one.name}: `python {one.whole_command}`" for one in experiment.systems]
+    commands = [f"- {one.name}: `python {' '.join(one.whole_command.split())}`" for one in experiment.systems]
     parts = [f"# {experiment.title}", experiment.about.strip(), f"By `{provenance.command()}`.", lines, notes]
     parts += ["![reproduced beside published](results.png)", "## Commands", "\n".join(commands)]
     files.write_csv(paths[1], experiments.numbers(experiment, found))

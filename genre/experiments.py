@@ -51,8 +51,8 @@ class System:
     @property
     def whole_command(self):
         """Its command with its training options."""
-        script, _, own = self.command.partition(" ")
-        return " ".join(f"{script} {self.training} {own}".split())
+        script, *own = self.command.split(maxsplit=1)
+        return " ".join([script, self.training, *own])
 
     def of(self, feature):
         """Its name in a table."""
