@@ -25,7 +25,10 @@ WORDS = {
     "pr_auc": "PR-AUC",
 }
 NUMBERS = ("parameters", "seconds", "epochs", "best_epoch")  # of run.json
-OF_SEVERAL = "Of several {}: mean +- standard deviation, and the mean of the intervals over tracks."
+OF_SEVERAL = {
+    "seed": "Of several seeds: mean +- standard deviation, and the mean of the intervals over tracks.",
+    "fold": "Of several folds: mean +- standard deviation, and the interval over the tracks of all.",
+}
 LEFT = ("run", "system")  # columns of names
 MOST_CLASSES = 12  # named in a heading
 
@@ -88,8 +91,16 @@ class Row:
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
     def interval(self, subset):
-        """The 95 % interval over tracks, (low, high), of repeats the mean of theirs; None where there is none."""
+        """The 95 % interval over tracks, (low, high); None where there is none.
+
+        Of folds, which share no track, it is that of the tracks of all; of other repeats, and of tags, the mean of
+        theirs.
+        """
         found = self.values(subset, "interval")
+        tracks = [track for judged in self.repeats for track in judged.said.get(subset, {})]
+        if len(found) > 1 and len(set(tracks)) == len(tracks) and not self.repeats[0].multi_label:
+            correct = sum(of[subset]["accuracy"] * of[subset]["tracks"] for of in self.scores if subset in of)
+            return evaluation.accuracy_interval(round(correct), len(tracks))
         return tuple(np.mean(found, axis=0).tolist()) if found else None
 
     def info(self, name):
@@ -145,7 +156,7 @@ class Group:
         elif tests:
             lines.append(f"Test tracks: {len(next(iter(tests)))}. Test decides nothing here.")
         if any(len(row.repeats) > 1 for row in self.rows):
-            lines.append(OF_SEVERAL.format("seeds"))
+            lines.append(OF_SEVERAL["seed"])
         for row in self.rows:
             if how := next((of["validation"]["scored"] for of in row.scores if "scored" in of["validation"]), ""):
                 lines.append(f"{row.name} is scored on validation {how}.")

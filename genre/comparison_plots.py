@@ -95,14 +95,14 @@ def curves(runs, metric, title, path):
     save(figure, path)
 
 
-def reproduced(rows, splits, published, baselines, metric, title, path):
-    """A line for each system: what its seeds reach on each split, mean and interval, beside what was published.
+def reproduced(rows, splits, published, baselines, metric, title, path, each="seed"):
+    """A line for each system: what its seeds or folds reach on each split, beside what was published.
 
     Args:
-        rows: {name: ({split: (mean, (low, high), values of the seeds)}, {subset: what was published})}, in %, from the
+        rows: {name: ({split: (mean, (low, high), values of each)}, {subset: what was published})}, in %, from the
             top down; what is not known is left out.
         splits, published: {key: in words}, those that the legend names. baselines: {split: of no training}.
-        metric: its name.
+        metric: its name. each: what a value is of.
     """
     colours = dict(zip(splits, colormaps["tab10"].colors, strict=False))
     figure = Figure(figsize=(9, 1.7 + 0.3 * max(3, len(rows))), dpi=DOTS_PER_INCH, layout="constrained")
@@ -127,7 +127,7 @@ def reproduced(rows, splits, published, baselines, metric, title, path):
     axes.set_xlabel(metric)
     axes.grid(axis="x", alpha=0.3)
     lines = [Line2D([], [], color=colours[split], marker="o", label=plain(splits[split], 60)) for split in splits]
-    lines += [Line2D([], [], color="grey", marker="|", linestyle="", label="a seed")]
+    lines += [Line2D([], [], color="grey", marker="|", linestyle="", label=f"a {each}")]
     for subset, words in published.items():
         hollow = {} if subset == "validation" else {"markerfacecolor": "white"}
         lines.append(Line2D([], [], color="black", marker="D", markersize=5, linestyle="", label=words, **hollow))

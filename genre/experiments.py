@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent  # of the scripts
 GIVEN, RANDOM = "given", "random"  # the split of images/; its tracks shared out anew, artists or not
 AT_RANDOM = "at random, artists and copies torn apart"
 SUBSETS = ("validation", "test")  # that figures are published of
-WITHOUT_PICTURES = ("ensemble.py",)  # scripts that take no --images_path
+WITHOUT_PICTURES = ("ensemble.py",)  # scripts that take no --images_path and no --fold
 KEYS = {"title": str, "about": str, "source": str, "prepare": list, "seeds": list, "folds": int}
 KEYS |= {"training": str, "splits": dict}
 SYSTEM_KEYS = {"command": str, "features": list, "training": str, "smoke": str, "published": dict, "note": str}
@@ -75,6 +75,11 @@ class Experiment:
     seeds: tuple = (0,)
     folds: int = 0
     splits: dict = dataclasses.field(default_factory=lambda: {GIVEN: ""})
+
+    @property
+    def each(self):
+        """What each run of a system is of, in words."""
+        return "fold" if self.folds else "seed"
 
     @property
     def features(self):
@@ -245,11 +250,13 @@ def _job(system, feature, split, seed, fold, folder, images_path, before):
             raise DataError(f"{system.name}: {match[0]} is no system before it of the feature {other or feature!r}")
         return shlex.quote(base.target.as_posix())
 
-    models = folder / system.slug
+    models = to = folder / system.slug
     own = shlex.split(re.sub(r"{([^{}]+)}", fill, system.whole_command))
-    data = [] if system.script in WITHOUT_PICTURES else [f"--images_path={images_path.as_posix()}"]
-    data += [fold.replace("fold", "--fold=")] if fold else []
-    common = [f"--seed={seed}", *data, f"--models={models.as_posix()}", f"--run_name=seed{seed}"]
+    if system.script in WITHOUT_PICTURES:
+        data, to = [], models / fold
+    else:
+        data = [f"--images_path={images_path.as_posix()}"] + ([fold.replace("fold", "--fold=")] if fold else [])
+    common = [f"--seed={seed}", *data, f"--models={to.as_posix()}", f"--run_name=seed{seed}"]
     return Job(system, feature, split, seed, fold, models, (*own, *common))
 
 
@@ -366,8 +373,9 @@ def table(experiment, found):
     own = [(split, subset) for split in experiment.splits for subset in SUBSETS[: 1 + tested]]
     several = len(experiment.splits) > 1
     heads = [f"{subset}, {split}" if several else subset for split, subset in own]
-    runs_of = "folds" if experiment.folds else "seeds"
-    lines = [["system", runs_of, "parameters", "s a run", *(f"published, {s}" for s in published), *heads]]
+    lines = [
+        ["system", f"{experiment.each}s", "parameters", "s a run", *(f"published, {s}" for s in published), *heads]
+    ]
     lines[0] += ["gap"] * several
     for result in found:
         first = next(iter(result.of_split.values()))
@@ -414,8 +422,7 @@ def notes(experiment, found):
             counts = " and ".join(f"{len(one)} {subset}" for subset, one in judged[0].said.items())
             lines.append(f"Of the {split} split: {counts} tracks, {len(judged[0].run.classes)} classes.")
     if any(len(row.repeats) > 1 for result in found for row in result.of_split.values()):
-        several = "folds" if experiment.folds else "seeds"
-        lines.append(comparison.OF_SEVERAL.format(several))
+        lines.append(comparison.OF_SEVERAL[experiment.each])
     lines.append("The epoch is chosen on the validation tracks, so that their scores flatter a little.")
     return lines + [f"{result.name}: {text}" for result in found for text in (result.system.note, result.why) if text]
 

@@ -171,6 +171,20 @@ def test_repeats_are_one_row_of_mean_deviation_and_number(models, monkeypatch):
     assert (best["seeds"], best["seconds"], second["seeds"]) == ("3", "11", "1")
 
 
+def test_the_interval_of_folds_is_that_of_the_tracks_of_all(models):
+    names = [f"v{i:02d}" for i in range(30)]
+    folds = [(7, names[:10]), (9, names[10:20]), (5, names[20:])]
+    found = [
+        comparison.read(make_run(models / f"fold{n}", right, {"validation": tracks}))
+        for n, (right, tracks) in enumerate(folds)
+    ]
+    row = comparison.Row("a", found, [judged.scores for judged in found])
+    assert row.interval("validation") == pytest.approx(evaluation.accuracy_interval(21, 30))
+    assert row.interval("test") is None
+    one = comparison.Row("a", found[:1], [found[0].scores])
+    assert one.interval("validation") == pytest.approx(evaluation.accuracy_interval(7, 10))
+
+
 def test_seeds_of_other_settings_are_not_repeats(models):
     found = [make_run(models / f"seed{seed}", training={"epochs": 1 + seed}) for seed in range(2)]
     (group,) = comparison.group(map(comparison.read, found))

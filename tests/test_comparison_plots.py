@@ -77,7 +77,7 @@ def test_what_is_reproduced_stands_beside_what_was_published(tmp_path, figures, 
     splits = {"given": "given: fault-filtered", "random": "random: the same tracks"}
     published = {"validation": "published, validation", "test": "published, test"}
     title = "the networks of a paper on a data set"
-    comparison_plots.reproduced(rows, splits, published, {"given": 12.0}, "%", title, tmp_path / "a.png")
+    comparison_plots.reproduced(rows, splits, published, {"given": 12.0}, "%", title, tmp_path / "a.png", "fold")
     (axes,), (legend,) = figures[0].axes, figures[0].legends
     labels = axes.get_yticklabels()
     assert [label.get_text() for label in labels] == list(rows)
@@ -92,7 +92,7 @@ def test_what_is_reproduced_stands_beside_what_was_published(tmp_path, figures, 
         assert dots == {40.0, 50.0}
         assert diamonds == {45.0: "white", 55.0: "black"}
     words = [text.get_text() for text in legend.texts]
-    assert words == [*splits.values(), "a seed", *published.values(), "without training"]
+    assert words == [*splits.values(), "a fold", *published.values(), "without training"]
     box = legend.get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figures[0].bbox.x1
     assert box.y1 < axes.xaxis.label.get_window_extent().y0

@@ -233,6 +233,22 @@ def test_each_fold_is_trained_on(write):
     assert jobs[2].target == Path("m/given/time/time_model/mel/seed0/fold2")
 
 
+def test_the_runs_of_each_fold_vote(write, tmp_path, monkeypatch, commands):
+    vote = '[[systems]]\nname = "Vote"\ncommand = "ensemble.py --run={Time/mel},{Time/stft}"\ntraining = ""\n'
+    both = SYSTEM.replace('["mel"]', '["mel", "stft"]')
+    path = write(f'title = "t"\nfolds = 2\n{SHORT}{both}{vote}')
+    for fold in ("fold0", "fold1"):
+        for feature in ("mel", "stft"):
+            write_pictures(tmp_path / "images" / fold / feature, counts=COUNTS)
+    assert run(monkeypatch, path, tmp_path / "images", tmp_path) is None
+    assert table(tmp_path / "experiments" / "mine")["Vote"]["folds"] == "2"
+    votes = [command for command in commands if command[0] == "ensemble.py"]
+    for fold, command in zip(("fold0", "fold1"), votes, strict=True):
+        members = command[1].removeprefix("--run=").split(",")
+        assert [Path(member).name for member in members] == [fold, fold]
+    assert len(list((tmp_path / "experiments" / "mine").glob("given/vote/fold[01]/ensemble/mel+stft/mean/seed0"))) == 2
+
+
 def test_the_random_split_has_the_same_tracks_and_sizes_and_is_repeatable(tmp_path):
     given = write_pictures(
         tmp_path / "given" / "mel", classes=("a", "b", "c"), counts=(("train", 9), ("validation", 5))
