@@ -420,7 +420,8 @@ def notes(experiment, found):
             lines.append(f"WARNING: not all runs of the {split} split were judged on the same tracks; do not compare.")
         if judged:
             counts = " and ".join(f"{len(one)} {subset}" for subset, one in judged[0].said.items())
-            lines.append(f"Of the {split} split: {counts} tracks, {len(judged[0].run.classes)} classes.")
+            part = "first fold" if experiment.folds else f"{split} split"
+            lines.append(f"Of the {part}: {counts} tracks, {len(judged[0].run.classes)} classes.")
     if any(len(row.repeats) > 1 for result in found for row in result.of_split.values()):
         lines.append(comparison.OF_SEVERAL[experiment.each])
     lines.append("The epoch is chosen on the validation tracks, so that their scores flatter a little.")
