@@ -53,7 +53,7 @@ def main():
     files.recover_folder(images_path)
     _refuse_foreign(images_path, set(rows_of))
     _build(folders, rows_of, subsets, how, images_path, args.npz)
-    print("wrote", ", ".join(rows_of), "in", ", ".join(str(images_path / name) for name in subsets))
+    print("wrote", ", ".join(str(images_path / name) for name in (subsets if args.folds else rows_of)))
     return None
 
 
