@@ -128,7 +128,7 @@ def draw(experiment, found, path):
     baselines = {split: experiments.baseline(found, split) for split in splits}
     baselines = {s: 100 * row.mean("validation", metric) for s, row in baselines.items() if row}
     metric = f"validation {metric.replace('_', ' ')}, %; bars: 95 % intervals over tracks"
-    comparison_plots.reproduced(rows, splits, published, baselines, metric, experiment.title, path, experiment.each)
+    comparison_plots.reproduced(rows, splits, published, baselines, metric, experiment.each, experiment.title, path)
 
 
 def _number(text):

@@ -95,7 +95,7 @@ def curves(runs, metric, title, path):
     save(figure, path)
 
 
-def reproduced(rows, splits, published, baselines, metric, title, path, each="seed"):
+def reproduced(rows, splits, published, baselines, metric, each, title, path):
     """A line for each system: what its seeds or folds reach on each split, beside what was published.
 
     Args:

@@ -250,13 +250,13 @@ def _job(system, feature, split, seed, fold, folder, images_path, before):
             raise DataError(f"{system.name}: {match[0]} is no system before it of the feature {other or feature!r}")
         return shlex.quote(base.target.as_posix())
 
-    models = to = folder / system.slug
+    models = folder / system.slug
     own = shlex.split(re.sub(r"{([^{}]+)}", fill, system.whole_command))
     if system.script in WITHOUT_PICTURES:
-        data, to = [], models / fold
+        data, models = [], models / fold
     else:
         data = [f"--images_path={images_path.as_posix()}"] + ([fold.replace("fold", "--fold=")] if fold else [])
-    common = [f"--seed={seed}", *data, f"--models={to.as_posix()}", f"--run_name=seed{seed}"]
+    common = [f"--seed={seed}", *data, f"--models={models.as_posix()}", f"--run_name=seed{seed}"]
     return Job(system, feature, split, seed, fold, models, (*own, *common))
 
 

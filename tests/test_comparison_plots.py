@@ -77,7 +77,7 @@ def test_what_is_reproduced_stands_beside_what_was_published(tmp_path, figures, 
     splits = {"given": "given: fault-filtered", "random": "random: the same tracks"}
     published = {"validation": "published, validation", "test": "published, test"}
     title = "the networks of a paper on a data set"
-    comparison_plots.reproduced(rows, splits, published, {"given": 12.0}, "%", title, tmp_path / "a.png", "fold")
+    comparison_plots.reproduced(rows, splits, published, {"given": 12.0}, "%", "fold", title, tmp_path / "a.png")
     (axes,), (legend,) = figures[0].axes, figures[0].legends
     labels = axes.get_yticklabels()
     assert [label.get_text() for label in labels] == list(rows)
