@@ -109,14 +109,16 @@ def write(experiment, found, folder):
 
 
 def draw(experiment, found, path):
-    """The picture of an experiment."""
+    """The picture of an experiment: of validation or, of folds, of test, where each track has its turn."""
     rows, metric = {}, experiments.metric_of(found)
+    tested = experiment.folds and any("test" in judged.scores for result in found for judged in result.runs)
+    shown = "test" if tested else "validation"
     for result in found:
         of_split = {}
         for split, row in result.of_split.items():
-            if (mean := row.mean("validation", metric)) is not None:
-                interval = [100 * end for end in row.interval("validation") or (mean, mean)]
-                of_split[split] = 100 * mean, interval, [100 * value for value in row.values("validation", metric)]
+            if (mean := row.mean(shown, metric)) is not None:
+                interval = [100 * end for end in row.interval(shown) or (mean, mean)]
+                of_split[split] = 100 * mean, interval, [100 * value for value in row.values(shown, metric)]
         figures = {subset: result.published(subset) for subset in experiments.SUBSETS}
         rows[result.name] = of_split, {subset: _number(text) for subset, text in figures.items() if text}
     splits = {split: f"{split}: {words}" if words else split for split, words in experiment.splits.items()}
@@ -126,8 +128,8 @@ def draw(experiment, found, path):
         if any(subset in figures for _, figures in rows.values())
     }
     baselines = {split: experiments.baseline(found, split) for split in splits}
-    baselines = {s: 100 * row.mean("validation", metric) for s, row in baselines.items() if row}
-    metric = f"validation {metric.replace('_', ' ')}, %; bars: 95 % intervals over tracks"
+    baselines = {s: 100 * row.mean(shown, metric) for s, row in baselines.items() if row}
+    metric = f"{shown} {metric.replace('_', ' ')}, %; bars: 95 % intervals over tracks"
     comparison_plots.reproduced(rows, splits, published, baselines, metric, experiment.each, experiment.title, path)
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import run_experiments
-from genre import experiments, index, options
+from genre import comparison_plots, experiments, index, options
 from genre.command_line import CallError, DataError, parameters
 from genre.runs import RUN
 
@@ -247,6 +247,22 @@ def test_the_runs_of_each_fold_vote(write, tmp_path, monkeypatch, commands):
         members = command[1].removeprefix("--run=").split(",")
         assert [Path(member).name for member in members] == [fold, fold]
     assert len(list((tmp_path / "experiments" / "mine").glob("given/vote/fold[01]/ensemble/mel+stft/mean/seed0"))) == 2
+
+
+@pytest.mark.parametrize("folds", [True, False])
+def test_the_picture_is_of_validation_but_of_folds_of_test(folds, write, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(comparison_plots, "reproduced", lambda *args: drawn.append(args))
+    for fold in ("fold0", "fold1") if folds else ("",):
+        write_pictures(tmp_path / "images" / fold / "mel", counts=(*COUNTS, ("test", 5)))
+    path = write(f'title = "t"\n{"folds = 2" if folds else ""}\n{SHORT}{SYSTEM}')
+    assert run(monkeypatch, path, tmp_path / "images", tmp_path) is None
+    ((rows, _, _, _, metric, *_),) = drawn
+    subset = "test" if folds else "validation"
+    assert metric.startswith(f"{subset} accuracy")
+    with open(tmp_path / "experiments" / "mine" / "results.csv", encoding="utf-8", newline="") as file:
+        scores = [100 * float(row["score"]) for row in csv.DictReader(file) if row["subset"] == subset]
+    assert rows["Time"][0]["given"][2] == pytest.approx(scores) and len(scores) == (2 if folds else 1)
 
 
 def test_the_random_split_has_the_same_tracks_and_sizes_and_is_repeatable(tmp_path):
