@@ -111,8 +111,7 @@ def write(experiment, found, folder):
 def draw(experiment, found, path):
     """The picture of an experiment: of validation or, of folds, of test, where each track has its turn."""
     rows, metric = {}, experiments.metric_of(found)
-    tested = experiment.folds and any("test" in judged.scores for result in found for judged in result.runs)
-    shown = "test" if tested else "validation"
+    shown = "test" if experiment.folds and experiments.has_test(found) else "validation"
     for result in found:
         of_split = {}
         for split, row in result.of_split.items():

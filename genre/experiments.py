@@ -367,7 +367,7 @@ def results(experiment, all_jobs, failed):
 def table(experiment, found):
     """The lines of a table for people, the first of them the names of the columns. Args: found: list of Result."""
     published = [s for s in SUBSETS if any(result.published(s) for result in found)]
-    tested = any("test" in judged.scores for result in found for judged in result.runs)
+    tested = has_test(found)
     metric = metric_of(found)
     scale = 100 if comparison.WORDS[metric].endswith("%") else 1
     own = [(split, subset) for split in experiment.splits for subset in SUBSETS[: 1 + tested]]
@@ -400,6 +400,11 @@ def table(experiment, found):
 def metric_of(found):
     """The name of the metric that an experiment is judged by. Args: found: list of Result."""
     return next((result.metric for result in found if result.runs), "accuracy")
+
+
+def has_test(found):
+    """Whether any run was judged on test tracks, too. Args: found: list of Result."""
+    return any("test" in judged.scores for result in found for judged in result.runs)
 
 
 def baseline(found, split):
