@@ -12,7 +12,7 @@ Differs: the source reshapes its maps into steps, which mixes channels and time;
     python residual_crnn_model.py --features=mel --epochs=30
 """
 
-from genre.layers import normalised, recurrent, sequence
+from genre.layers import normalised, pools_to_one, recurrent, sequence
 from genre.training import main
 
 import keras
@@ -24,12 +24,9 @@ def build_model(input_shape, num_classes, *, filters=(16, 32, 64, 128), lstm_uni
     lstm_units: units of the LSTM, whose last step is passed on. dropout: share dropped before the classifier.
     """
     inputs = x = keras.Input(input_shape)
-    halvings = input_shape[0].bit_length() - 1  # of the bins until one is left: 7 for 128, 6 for 80, 3 for 12
-    pools = len(filters) - 1
-    for number, count in enumerate(filters):
-        x = residual(x, count)
-        if number < pools:
-            x = shrink(x, 2 ** ((halvings + pools - 1 - number) // pools))  # as evenly as it goes: 8, 4, 4 for 128
+    x = residual(x, filters[0])
+    for stride, count in zip(pools_to_one(input_shape[0], len(filters) - 1), filters[1:], strict=True):
+        x = residual(shrink(x, stride), count)
     x = recurrent(sequence(x), (lstm_units,))  # from (frames / 8, 128)
     x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(num_classes)(x))

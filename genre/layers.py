@@ -230,6 +230,12 @@ def max_pool(x, size):
     return layers.MaxPooling2D(clipped(size, x))(x)
 
 
+def pools_to_one(bins, count):
+    """Sizes of `count` pools, powers of 2 as even as can be, that leave one of so many bins: 8, 4 and 4 of 128."""
+    halvings = bins.bit_length() - 1
+    return [2 ** ((halvings + count - 1 - number) // count) for number in range(count)]
+
+
 def convolution(x, filters, kernel_size, padding="same", activation="relu"):
     """Convolution, batch normalisation, activation: (bins, frames, channels) -> (bins, frames, filters)."""
     kernel_size = clipped(kernel_size, x) if padding == "valid" else kernel_size

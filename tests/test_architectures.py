@@ -415,6 +415,14 @@ def test_vgg16_trains_its_last_layers(trainable_layers, expected):
     assert trained_parameters(model) == expected
 
 
+@pytest.mark.parametrize("count", range(1, 6))
+def test_pools_to_one_leave_one_of_any_number_of_bins_and_differ_by_one_halving_at_most(count):
+    for bins in range(1, 1100):
+        pools = layers.pools_to_one(bins, count)
+        assert len(pools) == count and functools.reduce(lambda left, pool: left // pool, pools, bins) == 1
+        assert pools == sorted(pools, reverse=True) and pools[0] <= 2 * pools[-1]
+
+
 @pytest.mark.parametrize(
     ("shape", "stages"),
     [
