@@ -41,7 +41,7 @@ def main():
     networks, seconds = {}, {name: [] for name in WAYS}
     for name, way in WAYS.items():
         normalised = layers.normalised if name != "none" else lambda x: x
-        with mock.patch.object(short_chunk_resnet_model, "normalised", normalised):
+        with mock.patch.object(layers, "normalised", normalised):
             networks[name] = short_chunk_resnet_model.build_model((128, 43, 1), 10)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         networks[name].compile(keras.optimizers.AdamW(1e-3), loss)
