@@ -5,9 +5,10 @@ Source: Won, Ferraro, Bogdanov & Serra, "Evaluation of CNN-based automatic music
 Input: (bins, frames, channels), a chunk of a piece of a spectrogram.
 Output: (num_classes,) logits.
 Differs: the paper has seven blocks of 128 to 512 filters on chunks of 3.7 s, 12 million parameters, each halving both
-    sides. Here pictures are reduced to at most 128 x 400, 75 ms a column for 30 s, and chunks are a third of them;
-    one convolution, then three blocks of 64 to 256 filters, before which pools leave 16, 4 and at last 1 of 128 bins,
-    but an eighth of the frames; of these the paper takes the maximum, this the mean.
+    sides, and a dense layer behind them. Here pictures are reduced to at most 128 x 400, 75 ms a column for 30 s, and
+    chunks are a third of them; one convolution, then three blocks of 64 to 256 filters, before which pools leave 16, 4
+    and at last 1 of 128 bins, but an eighth of the frames; of these the paper takes the maximum, this the mean. The
+    paper's shortcuts are normalised convolutions of 3 x 3, these plain ones of 1 x 1.
 
     python short_chunk_resnet_model.py --features=mel
 """
