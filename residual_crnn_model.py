@@ -12,7 +12,7 @@ Differs: the source reshapes its maps into steps, which mixes channels and time;
     python residual_crnn_model.py --features=mel --epochs=30
 """
 
-from genre.layers import normalised, pools_to_one, recurrent, sequence
+from genre.layers import pools_to_one, recurrent, residual_block, sequence
 from genre.training import main
 
 import keras
@@ -24,19 +24,12 @@ def build_model(input_shape, num_classes, *, filters=(16, 32, 64, 128), lstm_uni
     lstm_units: units of the LSTM, whose last step is passed on. dropout: share dropped before the classifier.
     """
     inputs = x = keras.Input(input_shape)
-    x = residual(x, filters[0])
+    x = residual_block(x, filters[0], (3, 3), normalised_shortcut=True)
     for stride, count in zip(pools_to_one(input_shape[0], len(filters) - 1), filters[1:], strict=True):
-        x = residual(shrink(x, stride), count)
+        x = residual_block(shrink(x, stride), count, (3, 3), normalised_shortcut=True)
     x = recurrent(sequence(x), (lstm_units,))  # from (frames / 8, 128)
     x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(num_classes)(x))
-
-
-def residual(x, filters):
-    """Two 3 x 3 convolutions, and around them one of 1 x 1: (bins, frames, channels) -> (bins, frames, filters)."""
-    y = layers.ReLU()(normalised(layers.Conv2D(filters, 3, padding="same")(x)))
-    y = normalised(layers.Conv2D(filters, 3, padding="same")(y))
-    return layers.ReLU()(y + normalised(layers.Conv2D(filters, 1)(x)))
 
 
 def shrink(x, stride):

@@ -248,11 +248,12 @@ def normalised(x, axis=-1):
     return layers.BatchNormalization(axis, momentum=0.9, epsilon=1e-5)(x)
 
 
-def residual_block(x, filters, kernel_size):
-    """Two convolutions beside one of 1 x 1, added, of shape (bins, frames, filters)."""
+def residual_block(x, filters, kernel_size, *, normalised_shortcut=False):
+    """Two convolutions beside one of 1 x 1, the shortcut, added, of shape (bins, frames, filters)."""
     y = convolution(x, filters, kernel_size)
     y = normalised(layers.Conv2D(filters, kernel_size, padding="same")(y))
-    return layers.ReLU()(layers.Add()([y, layers.Conv2D(filters, 1)(x)]))
+    shortcut = layers.Conv2D(filters, 1)(x)
+    return layers.ReLU()(layers.Add()([y, normalised(shortcut) if normalised_shortcut else shortcut]))
 
 
 def dense_block(x, filters, kernel_size):
