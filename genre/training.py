@@ -33,6 +33,7 @@ from genre.command_line import CallError, DataError, first_line, names, run
 import numpy as np
 
 SETTINGS = "settings.json"
+CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 WARM_UP = 1 / 20  # share of all steps in which --schedule=cosine lets the learning rate rise
 
 
@@ -126,7 +127,7 @@ def train(build_model, sources, args):
         _optimizer(args, 1)  # a wrong name is known before any picture is read
         if args.log:
             logs.check(args.log)
-        training["precision"] = _precision(args.precision)
+        training["precision"] = precision_of(args.precision)
         training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
     plan = _plan(build_model, sources, args, training)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
@@ -293,15 +294,17 @@ def _prepare_unfinished(plan, unfinished):
     return []
 
 
-def _precision(wanted):
-    """The Keras dtype policy for --precision."""
+def precision_of(wanted):
+    """The Keras dtype policy for --precision; auto: of a processor mixed_bfloat16 if it has AMX.
+
+    With AVX-512's bfloat16 alone, convolutions take longer than in float32 (benchmarks/README.md).
+    """
     if wanted != "auto":
         return wanted
     for gpu in tf.config.list_physical_devices("GPU"):
         capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
         return "mixed_bfloat16" if capability >= (8, 0) else "mixed_float16" if capability >= (7, 0) else "float32"
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
-    return "mixed_bfloat16" if "amx_bf16" in flags or "avx512_bf16" in flags else "float32"
+    return "mixed_bfloat16" if CPU_INFO.is_file() and "amx_bf16" in CPU_INFO.read_text() else "float32"
 
 
 def _build(plan):

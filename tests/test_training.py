@@ -242,6 +242,19 @@ def test_whatever_the_precision_the_saved_model_is_float32(tmp_path, precision):
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [("avx512_bf16 amx_bf16 amx_tile", "mixed_bfloat16"), ("avx512f avx512_bf16", "float32"), (None, "float32")],
+)
+def test_auto_is_bfloat16_on_processors_with_amx_alone(tmp_path, monkeypatch, flags, precision):
+    monkeypatch.setattr(training.tf.config, "list_physical_devices", lambda kind: [])
+    monkeypatch.setattr(training, "CPU_INFO", tmp_path / "cpuinfo")
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"flags : {flags}\n")
+    assert training.precision_of("auto") == precision
+    assert training.precision_of("mixed_float16") == "mixed_float16"
+
+
 def test_init_from_copies_layers_of_one_name_and_shape(tmp_path, capsys):
     source = train(tmp_path, "--epochs=1")
     args = arguments(tmp_path, f"--init_from={source}", "--run_name=warm", "--epochs=1", "--learning_rate=1e-30")
