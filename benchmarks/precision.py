@@ -1,7 +1,7 @@
 """Milliseconds of a training step in float32 and in mixed_bfloat16: which one --precision=auto should take here.
 
     python benchmarks/precision.py
-    python benchmarks/precision.py --scripts=time_model,lenet_model --size=40x80 --steps=50
+    python benchmarks/precision.py --scripts=frequency_model,residual_crnn_model --frames=129
 
 The ways take turns in one process, on noise.
 """
@@ -13,30 +13,34 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
 
-from genre import images, layers, options, training
+from genre import layers, options, training
 from genre.backend import keras
-from genre.command_line import Parser, names, positive, run
+from genre.command_line import CallError, Parser, names, positive, run
 
 import numpy as np
 
 WAYS = options.PRECISIONS[:2]
-CLASSES = 10
+BINS, CLASSES = 128, 10
 
 
 def main():
     parser = Parser(__doc__)
     parser.add_argument("--scripts", type=names, default=["short_chunk_resnet_model"], help="comma list, on pictures")
-    parser.add_argument("--size", type=images.parse_size, default=(128, 43), help="bins x frames")
+    parser.add_argument("--frames", type=positive, default=43, help="of each picture")
     parser.add_argument("--batch_size", type=positive, default=32, help="pictures a step")
     parser.add_argument("--steps", type=positive, default=30, help="steps of each way")
     args = parser.parse_args()
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(args.batch_size, *args.size, 1)).astype(np.float32)
+    x = rng.normal(size=(args.batch_size, BINS, args.frames, 1)).astype(np.float32)
     y = rng.integers(0, CLASSES, args.batch_size)
-    print(f"{args.batch_size} pictures of {args.size[0]} x {args.size[1]}; auto: {training.precision_of('auto')}")
+    print(f"{args.batch_size} pictures of {BINS} x {args.frames}; auto: {training.precision_of('auto')}")
     print(f"{'script':30}{'float32 ms a step':>24}{'mixed_bfloat16':>24}{'float32 / bfloat16':>20}")
     for script in args.scripts:
-        steps = {way: _step(importlib.import_module(script).build_model, way, x, y) for way in WAYS}
+        try:
+            build_model = importlib.import_module(script).build_model
+        except (ImportError, AttributeError):
+            raise CallError(f"no script {script}.py that has build_model") from None
+        steps = {way: _step(build_model, way, x, y) for way in WAYS}
         seconds = {way: [] for way in WAYS}
         for _ in range(args.steps):
             for way, step in steps.items():
