@@ -1,7 +1,7 @@
 """Milliseconds of a training step in float32 and in mixed_bfloat16: which one --precision=auto should take here.
 
     python benchmarks/precision.py
-    python benchmarks/precision.py --scripts=frequency_model,residual_crnn_model --frames=129
+    python benchmarks/precision.py --scripts=frequency_model --frames=129
 
 The ways take turns in one process, on noise.
 """
