@@ -38,7 +38,7 @@ def main():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(args.batch_size, 128, 43, 1)).astype(np.float32)
     y = rng.integers(0, 10, args.batch_size)
-    networks, seconds = {}, {name: [] for name in WAYS}
+    networks = {}
     for name, way in WAYS.items():
         normalised = layers.normalised if name != "none" else lambda x: x
         with mock.patch.object(layers, "normalised", normalised):
@@ -47,16 +47,23 @@ def main():
         networks[name].compile(keras.optimizers.AdamW(1e-3), loss)
         with way():
             networks[name].train_on_batch(x, y)
-    for _ in range(args.steps):
+    milliseconds = of_steps(networks, x, y, args.steps)
+    print(f"{args.batch_size} chunks of 128 x 43, {args.precision}")
+    print(f"{'batch normalisation':20}{'ms a step':>10}{'min..max':>14}{'ratio':>7}")
+    for name, of_way in milliseconds.items():
+        ratio = np.median(milliseconds["Keras's"]) / np.median(of_way)
+        print(f"{name:20}{np.median(of_way):>10.0f}{f'{min(of_way):.0f}..{max(of_way):.0f}':>14}{ratio:7.2f}")
+
+
+def of_steps(networks, x, y, steps):
+    """Milliseconds of so many training steps of each network, {name: [ms]}; the networks take turns."""
+    milliseconds = {name: [] for name in networks}
+    for _ in range(steps):
         for name, network in networks.items():
             started = time.perf_counter()
             network.train_on_batch(x, y)
-            seconds[name].append(1000 * (time.perf_counter() - started))
-    print(f"{args.batch_size} chunks of 128 x 43, {args.precision}")
-    print(f"{'batch normalisation':20}{'ms a step':>10}{'min..max':>14}{'ratio':>7}")
-    for name, of_way in seconds.items():
-        ratio = np.median(seconds["Keras's"]) / np.median(of_way)
-        print(f"{name:20}{np.median(of_way):>10.0f}{f'{min(of_way):.0f}..{max(of_way):.0f}':>14}{ratio:7.2f}")
+            milliseconds[name].append(1000 * (time.perf_counter() - started))
+    return milliseconds
 
 
 if __name__ == "__main__":

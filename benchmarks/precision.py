@@ -8,7 +8,6 @@ The ways take turns in one process, on noise.
 
 import importlib
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
@@ -18,6 +17,7 @@ from genre.backend import keras
 from genre.command_line import CallError, Parser, names, positive, run
 
 import numpy as np
+from batch_normalisation import of_steps
 
 WAYS = options.PRECISIONS[:2]
 BINS, CLASSES = 128, 10
@@ -40,27 +40,22 @@ def main():
             build_model = importlib.import_module(script).build_model
         except (ImportError, AttributeError):
             raise CallError(f"no script {script}.py that has build_model") from None
-        steps = {way: _step(build_model, way, x, y) for way in WAYS}
-        seconds = {way: [] for way in WAYS}
-        for _ in range(args.steps):
-            for way, step in steps.items():
-                started = time.perf_counter()
-                step()
-                seconds[way].append(1000 * (time.perf_counter() - started))
-        each = [f"{np.median(of):.0f} ({min(of):.0f}..{max(of):.0f})" for of in seconds.values()]
-        ratio = np.median(seconds["float32"]) / np.median(seconds["mixed_bfloat16"])
+        networks = {way: _network(build_model, way, x, y) for way in WAYS}
+        milliseconds = of_steps(networks, x, y, args.steps)
+        each = [f"{np.median(of):.0f} ({min(of):.0f}..{max(of):.0f})" for of in milliseconds.values()]
+        ratio = np.median(milliseconds["float32"]) / np.median(milliseconds["mixed_bfloat16"])
         print(f"{script:30}{each[0]:>24}{each[1]:>24}{ratio:20.2f}")
 
 
-def _step(build_model, precision, x, y):
-    """A training step of a fresh network, which has run once."""
+def _network(build_model, precision, x, y):
+    """A network that has been trained for one step."""
     keras.config.set_dtype_policy(precision)
     network = build_model(x.shape[1:], CLASSES)
     keras.config.set_dtype_policy("float32")
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     with layers.fused_batch_normalisation():
         network.train_on_batch(x, y)
-    return lambda: network.train_on_batch(x, y)
+    return network
 
 
 if __name__ == "__main__":
