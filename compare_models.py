@@ -4,12 +4,13 @@
     python compare_models.py models/time_model/mel models/frequency_model/mel
 
 Runs of other validation tracks, other truths or other classes are in a table of their own. Within a table they are
-ranked by validation; repeats with several seeds are one row. Of two runs it says, too, if their difference is luck.
+ranked by validation; repeats with several seeds are one row. Of two runs, or two folders of repeats, it says, too, if
+their difference is luck.
 """
 
 from pathlib import Path
 
-from genre import comparison, comparison_plots, evaluation, files, provenance, runs
+from genre import comparison, comparison_plots, evaluation, files, provenance
 from genre.command_line import CallError, DataError, Parser, run
 
 import numpy as np
@@ -19,19 +20,23 @@ LABELS = {"accuracy": "accuracy", "roc_auc": "macro ROC-AUC"}
 
 def main():
     args = _parser().parse_args()
-    if len(args.runs) == 2 and all((Path(folder) / runs.RUN).is_file() for folder in args.runs):
-        judged = [comparison.read(folder) for folder in args.runs]
-        tested = compare(*judged)
-    else:
-        judged, tested = read_all(args.runs or [args.models]), []
-    groups = comparison.group(judged)
+    folders = args.runs or [args.models]
+    sides = [read_below(folder) for folder in folders]
+    judged = {one.run.folder.resolve(): one for side in sides for one in side}
+    if not judged:
+        raise DataError(f"every run in {', '.join(map(str, folders))} is damaged; train them again with --overwrite")
+    groups = comparison.group(judged.values())
+    rows = [[row for of in comparison.group(side) for row in of.rows] for side in sides]
+    tested = compare(*(found[0] for found in rows)) if list(map(len, rows)) == [1, 1] else []
     written = write(Path(args.out or Path(args.models, "comparison")), groups, tested)
     print("wrote", ", ".join(map(str, written)))
 
 
 def _parser():
     parser = Parser(__doc__)
-    text = "folders of finished runs, or folders that hold such; two runs are tested against each other (default: all)"
+    text = (
+        "folders of finished runs, or that hold such; two, each with one run or its repeats, are tested (default: all)"
+    )
     parser.add_argument("runs", nargs="*", metavar="RUN", help=text)
     parser.add_argument("--models", default="models", help="folder whose runs are compared where none is named")
     text = "folder for the table and the pictures (default: <models>/comparison)"
@@ -39,67 +44,75 @@ def _parser():
     return parser
 
 
-def read_all(folders):
-    """The runs in and below folders; one that is damaged is a warning.
+def read_below(folder):
+    """The runs in and below a folder, list of `comparison.Judged`; one that is damaged is a warning.
 
     Raises:
-        CallError: one of the folders holds none. DataError: every run is damaged.
+        CallError: the folder holds none.
     """
-    found = {}
-    for folder in folders:
-        below = comparison.find(folder)
-        if not below:
-            raise CallError(f"no finished run in {folder}; train one with: python time_model.py")
-        found |= {path.resolve(): path for path in below}
+    found = comparison.find(folder)
+    if not found:
+        raise CallError(f"no finished run in {folder}; train one with: python time_model.py")
     judged = []
-    for path in found.values():
+    for path in found:
         try:
             judged.append(comparison.read(path))
         except DataError as error:
             print(f"warning: left out: {error}")
-    if not judged:
-        raise DataError(f"every run in {', '.join(map(str, folders))} is damaged; train them again with --overwrite")
     return judged
 
 
 def compare(ours, theirs):
-    """In words, on each subset that two runs share, what only one of them has right, and whether that is luck.
+    """In words, how two runs or the repeats of two differ on each subset that they share, and whether that is luck.
+
+    Args:
+        ours, theirs: `comparison.Row`.
 
     Raises:
-        CallError: they are one run, or were judged on different tracks.
+        CallError: they have a run in common, or were judged on different tracks.
     """
-    both = f"{ours.run.folder} and {theirs.run.folder}"
-    if ours.run.folder.resolve() == theirs.run.folder.resolve():
-        raise CallError(f"{both} are the same run; name two")
-    if ours.data != theirs.data:
+    both, repeats = f"{ours.folder} and {theirs.folder}", [*ours.repeats, *theirs.repeats]
+    if len({one.run.folder.resolve() for one in repeats}) < len(repeats):
+        raise CallError(f"{both} hold the same run; name two that share none")
+    if len({one.data for one in repeats}) > 1:
         counts = " against ".join(
-            f"{len(one.said['validation'])} tracks of {len(one.run.classes)} classes" for one in (ours, theirs)
+            f"{len(row.repeats[0].said['validation'])} tracks of {len(row.repeats[0].run.classes)} classes"
+            for row in (ours, theirs)
         )
         raise CallError(
             f"{both} were judged on different validation tracks or genres ({counts}); train both on one split"
         )
-    if ours.multi_label:
+    if repeats[0].multi_label:
         return [f"{both}: not tested, as McNemar's test is for one genre a track, not for several tags"]
-    lines = []
-    for subset in ours.said:
-        if ours.truth(subset) != theirs.truth(subset):
-            continue
-        tracks = list(ours.said[subset])
-        y, own = np.array([ours.said[subset][track] for track in tracks]).T
-        other = np.array([theirs.said[subset][track][1] for track in tracks])
-        found = evaluation.compare(y, own, other)
-        lines.append(
-            f"{subset}, {len(tracks)} tracks: only {ours.run.folder} is right on {found['won']}, only "
-            f"{theirs.run.folder} on {found['lost']}; exact McNemar p = {found['p_value']:.2g}"
+    shared = {s: len(said) for s, said in repeats[0].said.items() if len({one.truth(s) for one in repeats}) == 1}
+    return [f"{subset}, {tracks} tracks: {_tested(ours, theirs, subset)}" for subset, tracks in shared.items()]
+
+
+def _tested(ours, theirs, subset):
+    y = np.array([truth for truth, _ in ours.repeats[0].said[subset].values()])
+    own, other = (
+        np.array([[one.said[subset][track][1] for track in ours.repeats[0].said[subset]] for one in row.repeats])
+        for row in (ours, theirs)
+    )
+    if len(own) == len(other) == 1:
+        found = evaluation.compare(y, own[0], other[0])
+        return (
+            f"only {ours.folder} is right on {found['won']}, only {theirs.folder} on {found['lost']}; "
+            f"exact McNemar p = {found['p_value']:.2g}"
         )
-    return lines
+    found = evaluation.compare_repeats(own == y, other == y)
+    gain, low, high = (f"{100 * share:+.1f}" for share in (found["gain"], *found["interval"]))
+    return (
+        f"mean accuracy of {ours.folder} ({len(own)}) less that of {theirs.folder} ({len(other)}): {gain} points "
+        f"({low} to {high}); paired permutation test over tracks p = {found['p_value']:.2g}"
+    )
 
 
 def write(folder, groups, tested):
     """Write comparison.md, comparison.csv and, of groups of several rows, tracks and pictures; print the tables.
 
     Args:
-        groups: list of `comparison.Group`. tested: lines on two runs.
+        groups: list of `comparison.Group`. tested: lines on two runs or their repeats.
 
     Returns:
         their paths

@@ -75,6 +75,11 @@ class Row:
     repeats: list
     scores: list
 
+    @property
+    def folder(self):
+        """Where its run is, of repeats with seed* for seed0, seed1 and so on."""
+        return _of_all(self.repeats, self.repeats[0].run.folder.as_posix())
+
     def values(self, subset, what):
         """The scores of that name that there are, a float each."""
         found = [of[subset].get(what) for of in self.scores if subset in of]
@@ -296,10 +301,8 @@ def _of_all(repeats, path):
 
 
 def _row(repeats, names):
-    name = _name(repeats)
-    if names.count(name) > 1:  # in another folder of runs
-        name = _of_all(repeats, repeats[0].run.folder.as_posix())
-    return Row(name, repeats, [one.scores for one in repeats])
+    row = Row(_name(repeats), repeats, [one.scores for one in repeats])
+    return row if names.count(row.name) == 1 else dataclasses.replace(row, name=row.folder)  # in another folder of runs
 
 
 def _rank(row):

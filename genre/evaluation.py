@@ -11,7 +11,7 @@ from genre.runs import SMALLEST, tempered
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from scipy.stats import binned_statistic, binomtest
+from scipy.stats import binned_statistic, binomtest, bootstrap, permutation_test
 from sklearn import metrics
 
 CONFIDENCE = 0.95
@@ -180,6 +180,31 @@ def compare(y, ours, theirs):
     won, lost = int(((ours == y) & (theirs != y)).sum()), int(((ours != y) & (theirs == y)).sum())
     p_value = float(binomtest(won, won + lost).pvalue) if won + lost else 1.0
     return {"gain": (won - lost) / len(y), "won": won, "lost": lost, "p_value": p_value}
+
+
+def compare_repeats(ours, theirs):
+    """Two ways of training, each with several seeds, judged on the same tracks.
+
+    Each track counts with the share of the runs that have it right, and the tracks are what is drawn by chance, not the
+    seeds: it is of these runs on other tracks like these.
+
+    Args:
+        ours: (runs, tracks) bool, right or not. theirs: (other runs, tracks).
+
+    Returns:
+        {"gain": in mean accuracy, "interval": its 95 % bootstrap interval over tracks, (low, high),
+        "p_value": of the paired permutation test, which swaps the two on tracks at random}
+    """
+    shares = ours.mean(axis=0), theirs.mean(axis=0)
+    chance = {"vectorized": True, "n_resamples": 9999, "batch": 1000, "random_state": 0}
+    tested = permutation_test(shares, _mean_gain, permutation_type="samples", **chance)
+    around = bootstrap(shares, _mean_gain, paired=True, method="percentile", confidence_level=CONFIDENCE, **chance)
+    interval = tuple(map(float, around.confidence_interval))
+    return {"gain": float(_mean_gain(*shares)), "interval": interval, "p_value": float(tested.pvalue)}
+
+
+def _mean_gain(ours, theirs, axis=-1):
+    return (ours - theirs).mean(axis=axis)
 
 
 def show(results):

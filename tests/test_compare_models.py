@@ -252,6 +252,26 @@ def test_two_runs_are_tested_on_the_tracks_that_only_one_has_right(models, monke
     assert [row["run"] for row in tables(models)[0]] == [theirs.as_posix(), ours.as_posix(), "always the largest class"]
 
 
+def test_the_repeats_of_two_are_tested_over_all_their_seeds(models, monkeypatch, capsys):
+    for name, rights in (("ours", (24, 26)), ("theirs", (18, 18, 21))):
+        for seed, right in enumerate(rights):
+            make_run(models / name / "made_up_model" / "mel" / f"seed{seed}", right, seed=seed)
+    compare(monkeypatch, models / "ours", models / "theirs", f"--models={models}")
+    printed = capsys.readouterr().out
+    ours, theirs = ((models / name / "made_up_model/mel/seed*").as_posix() for name in ("ours", "theirs"))
+    expected = f"validation, 30 tracks: mean accuracy of {ours} (2) less that of {theirs} (3): +20.0 points (+"
+    (line,) = [line for line in printed.splitlines() if line.startswith(expected)]
+    p_value = float(line.partition("; paired permutation test over tracks p = ")[2])
+    assert p_value == pytest.approx(2 / 2**8, abs=0.003)  # eight tracks differ
+    assert line in (models / "comparison" / "comparison.md").read_text()
+    compare(monkeypatch, models / "ours", models / "theirs/made_up_model/mel/seed0", f"--models={models}")
+    assert "seed0 (1): +23.3 points" in capsys.readouterr().out
+    several = models / "more"
+    make_run(several / "a"), make_run(several / "b")
+    compare(monkeypatch, models / "ours", several, f"--models={models}")
+    assert "paired" not in capsys.readouterr().out
+
+
 def test_two_runs_of_other_tracks_are_refused_in_one_line_that_names_both(models):
     ours = make_run(models / "ours")
     theirs = make_run(models / "theirs", tracks={"validation": TRACKS["validation"][:20]})
@@ -263,6 +283,7 @@ def test_two_runs_of_other_tracks_are_refused_in_one_line_that_names_both(models
 def test_a_run_is_not_tested_against_itself_nor_runs_of_several_tags(models):
     ours, tags = make_run(models / "ours"), [make_tags_run(models / f"tags{i}", i) for i in range(2)]
     assert "same run" in one_line_error("compare_models.py", ours, ours, code=2)
+    assert "same run" in one_line_error("compare_models.py", make_run(models / "mel/seed0"), models / "mel", code=2)
     assert "different validation tracks" in one_line_error("compare_models.py", tags[0], ours, code=2)
     done = call("compare_models.py", *tags, f"--models={models}")
     assert "not tested" in done.stdout and "macro ROC-AUC" in done.stdout

@@ -57,6 +57,23 @@ def test_confidence_is_compared_with_accuracy_and_a_near_miss_counts():
     assert evaluation.scores(np.zeros(4, int), probabilities, CLASSES)["roc_auc"] is None
 
 
+def test_repeats_are_compared_by_how_many_have_each_track_right():
+    right = np.arange(40) < np.array([[30], [34]])
+    single = evaluation.compare_repeats(right[1:], right[:1])
+    exact = evaluation.compare(np.ones(40), right[1], right[0])
+    assert exact["p_value"] == 0.125
+    assert single["p_value"] == pytest.approx(exact["p_value"], abs=0.01)  # McNemar's is the case of one run each
+    both = evaluation.compare_repeats(right, np.zeros((3, 40), bool))
+    assert both["gain"] == pytest.approx(0.8) and both["p_value"] < 0.001
+    low, high = both["interval"]
+    error = 1.96 * right.mean(axis=0).std() / 40**0.5  # of a mean of 40
+    assert (low, high) == (pytest.approx(0.8 - error, abs=0.03), pytest.approx(0.8 + error, abs=0.03))
+    alike = evaluation.compare_repeats(right, right[::-1])
+    assert (alike["gain"], alike["interval"], alike["p_value"]) == (0, (0, 0), 1)
+    back = evaluation.compare_repeats(np.zeros((3, 40), bool), right)
+    assert (back["gain"], back["p_value"]) == (pytest.approx(-0.8), pytest.approx(both["p_value"], abs=0.001))
+
+
 def test_a_run_gets_its_files_for_every_subset(tmp_path):
     rows = [Row(f"{i}.png", f"g/{i}", ("a",)) for i in range(3)]
     predicted = {s: (rows, np.array([0, 1, 2]), np.eye(3)[[0, 1, k]]) for s, k in (("validation", 1), ("test", 2))}
