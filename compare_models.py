@@ -83,7 +83,7 @@ def compare(ours, theirs):
             f"{both} were judged on different validation tracks or genres ({counts}); train both on one split"
         )
     if repeats[0].multi_label:
-        return [f"{both}: not tested, as McNemar's test is for one genre a track, not for several tags"]
+        return [f"{both}: not tested, as both tests are for one genre a track, not for several tags"]
     shared = {s: len(said) for s, said in repeats[0].said.items() if len({one.truth(s) for one in repeats}) == 1}
     return [f"{subset}, {tracks} tracks: {_tested(ours, theirs, subset)}" for subset, tracks in shared.items()]
 
