@@ -1,7 +1,7 @@
 """Train what an experiment file names, and put what comes out beside what was published.
 
     python run_experiments.py experiments/musically_motivated_gtzan.toml
-    python run_experiments.py experiments/fma_cnn.toml --systems="Frequency CNN,BBNN"
+    python run_experiments.py experiments/fma_cnn.toml --systems="Frequency CNN,Square CNN"
     python run_experiments.py experiments/fma_cnn.toml --smoke
 
 Runs that are finished, by the same command on the same pictures, are kept; those by another command or on other
@@ -27,7 +27,7 @@ def main():
     experiment = experiments.read(args.experiment)
     experiment = experiment.only(names(args.systems)) if args.systems else experiment
     experiment = experiment.smoke() if args.smoke else experiment
-    given = Path(args.images_path or Path(args.data, "images"))
+    given = Path(args.images_path or Path(args.data or experiment.data, "images"))
     folder = Path(args.models, "experiments", experiment.name)
     images_of = {experiments.GIVEN: given, experiments.RANDOM: folder / "images" / experiments.RANDOM}
     _check_pictures(experiment, given / "fold0" if experiment.folds else given)
@@ -56,7 +56,7 @@ def main():
 def _parser():
     parser = Parser(__doc__)
     parser.add_argument("experiment", metavar="FILE", help="such as experiments/fma_cnn.toml")
-    parser.add_argument("--data", default="data", help="folder that holds images/")
+    parser.add_argument("--data", metavar="FOLDER", help="folder that holds images/ (default: the file's own)")
     parser.add_argument("--images_path", metavar="FOLDER", help="folder of <feature>/train/, if not <data>/images")
     parser.add_argument("--models", default="models", help="folder that runs go to, as experiments/<name>/")
     parser.add_argument("--systems", default="", metavar="A,B", help="only these of the file's (default: all)")

@@ -17,8 +17,8 @@ GIVEN, RANDOM = "given", "random"  # the split of images/; its tracks shared out
 AT_RANDOM = "at random, artists and copies torn apart"
 SUBSETS = ("validation", "test")  # that figures are published of
 WITHOUT_PICTURES = ("ensemble.py",)  # scripts that take no --images_path and no --fold
-KEYS = {"title": str, "about": str, "source": str, "prepare": list, "seeds": list, "folds": int}
-KEYS |= {"training": str, "splits": dict}
+KEYS = {"title": str, "about": str, "source": str, "data": str, "prepare": list, "seeds": list}
+KEYS |= {"folds": int, "training": str, "splits": dict}
 SYSTEM_KEYS = {"command": str, "features": list, "training": str, "smoke": str, "published": dict, "note": str}
 SMOKE, RESUME, OVERWRITE = "--epochs=1", "--resume", "--overwrite"
 
@@ -63,6 +63,8 @@ class System:
 class Experiment:
     """An experiment file. `splits` is {GIVEN or RANDOM: in words}, `prepare` the commands that make its pictures.
 
+    They are in `data`/images: what differs in data set or settings has a folder of its own.
+
     It trains once for each of its seeds or, with the first of them, for each of its `folds` if these are not 0.
     """
 
@@ -71,6 +73,7 @@ class Experiment:
     systems: list
     about: str = ""
     source: str = ""
+    data: str = "data"
     prepare: tuple = ()
     seeds: tuple = (0,)
     folds: int = 0

@@ -250,7 +250,7 @@ def _train_estimator(plan, pictures, unfinished):
     validation = np.arange(len(y)) >= len(pictures["train"].y)
     estimator, probabilities, search = estimators.fit(search, x, y, groups, validation, plan.args.seed)
     chosen = ", ".join(f"{name.rpartition('__')[2]} {value:g}" for name, value in search.best_params_.items())
-    print(f"chose {chosen}; fitted on train and validation; the scores are of the same fitted on train alone")
+    print(f"chose {chosen}; fitted on train and validation; validation is scored by the same fitted on train alone")
 
     def write(folder):
         if network:

@@ -148,6 +148,27 @@ def test_what_an_experiment_says_of_its_pictures_are_commands_that_there_are(pat
     assert set(experiment.features) <= set(asked.split(","))
 
 
+def test_the_pictures_of_an_experiment_are_where_its_commands_put_them():
+    """Those of other data, or made otherwise, in another folder: or one experiment would train on another's."""
+    of_folder = {}
+    for experiment in map(experiments.read, FILES):
+        for command in experiment.prepare:
+            given = dict(option.partition("=")[::2] for option in shlex.split(command)[2:])
+            assert given.get("--data", "data") == experiment.data, (experiment.name, command)
+            settings = {name: value for name, value in given.items() if name not in ("--features", "--n_mfcc")}
+            for feature in filter(None, given.get("--features", "").split(",")):
+                assert of_folder.setdefault((experiment.data, feature), settings) == settings, experiment.name
+
+
+def test_an_experiment_takes_the_pictures_of_its_own_folder_unless_another_is_given(tmp_path, monkeypatch):
+    path = ROOT / "experiments" / "fma_bbnn.toml"
+    monkeypatch.chdir(tmp_path)
+    write_pictures(tmp_path / "data" / "images" / "cqt", counts=COUNTS, shape=(16, 24))  # GTZAN's, say
+    for option, folder in (((), "data/fma_cnn/images"), (("--data=other",), "other/images")):
+        with pytest.raises(CallError, match=f"^{folder} has no pictures of cqt; make them with: .*--data=data/fma_cnn"):
+            in_process(monkeypatch, run_experiments, path, *option)
+
+
 def test_the_options_of_a_system_count_more_than_those_of_all_and_those_of_a_smoke_run_most(write):
     own = SYSTEM.replace("{feature}", "{feature} --epochs=7 --batch_size=2")
     path = write(f'title = "t"\ntraining = "--epochs=9 --mixup=0.3"\n{own}smoke = "--batch_size=4"\n')

@@ -1,6 +1,7 @@
 """Data sets: one module each. Its `FOLDERS` names its sets and where they lie; its `tracks(root, name)` lists them.
 
-Its `LICENCE` says what is known of the data's licence, "" for nothing: for the model cards of runs.
+Its `left_out(root, tracks)` says in sentences what of the folder is in none of them. Its `LICENCE` says what is known
+of the data's licence, "" for nothing: for the model cards of runs.
 
 A new data set is a new file here: nothing else names them. One whose metadata name its tracks may also have
 `catalogue(root, name)`, which lists them all, whether their audio is there or not.
@@ -93,5 +94,7 @@ def add_options(parser):
     parser.add_argument("--dataset", default="folder", help=f"{names}, or a FILE.csv with the columns path and genre")
     parser.add_argument("--data", default="data", help="folder that holds genres/ and all that is made of it")
     parser.add_argument(
-        "--audio_files_path", metavar="FOLDER", help="where the songs are (default: <data>/genres, or the set's own)"
+        "--audio_files_path",
+        metavar="FOLDER",
+        help="where the songs are (default: <data>/genres, or the set's own; of a CSV file its folder)",
     )
