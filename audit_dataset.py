@@ -25,6 +25,7 @@ FAULTS, NEAR, COUNTS, EXAMPLES = "faults.csv", "near_duplicates.csv", "genres.pn
 def main():
     args = _parser().parse_args()
     workers.check_options(args)
+    recipe = Recipe.of("mel", seconds=args.seconds)
     tracks, audio_path, left_out = datasets.chosen(args)
     target = Path(args.audit_path or Path(args.data, "audit"))
     for line in left_out:
@@ -42,7 +43,7 @@ def main():
         files.write_csv(target / NEAR, [("track", "other", "identical", "detail"), *lines])
         counts = _genres(tracks)
         plots.class_counts(counts, f"{audio_path}: {len(tracks)} tracks", target / COUNTS)
-        drawn = _draw_examples(tracks, findings, args.seconds, target / EXAMPLES)
+        drawn = _draw_examples(tracks, findings, recipe, target / EXAMPLES)
     print(f"{len(tracks)} tracks in {len(counts)} genres, {time.monotonic() - started:.0f} s")
     _print_counts(counts)
     _print_faults(faults)
@@ -98,17 +99,18 @@ def _genres(tracks):
     return {label: (count[label], len(artists[label])) for label in ordered}
 
 
-def _draw_examples(tracks, findings, seconds, path):
+def _draw_examples(tracks, findings, recipe, path):
     """A mel spectrogram of the first faultless track of each genre. Returns whether there is any."""
-    recipe, pictures = Recipe.of("mel", seconds=seconds), {}
+    pictures = {}
     for track, found in zip(tracks, findings, strict=True):
         if track.labels[0] not in pictures and not found.faults:
-            piece = next(audio.pieces(track.path, [recipe.sr], seconds))
+            piece = next(audio.pieces(track.path, [recipe.sr], recipe.seconds))
             if not piece.silent:
                 pictures[track.labels[0]] = images.render(Sound(piece.samples[recipe.sr], recipe.sr), recipe)
     if not pictures:
         return False
-    song_plots.contact_sheet(pictures, seconds, "the first faultless track of each genre, mel spectrograms", path)
+    title = "the first faultless track of each genre, mel spectrograms"
+    song_plots.contact_sheet(pictures, recipe.seconds, title, path)
     return True
 
 

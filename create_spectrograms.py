@@ -232,7 +232,8 @@ def _make_all(tracks, recipes, wanted, dataset_path, known, args):
             if not reasons and made == before:  # nothing was done, so what was said of it then still holds
                 reasons = said.get(str(track.path), [])
             done.add(track.id)
-            unused += [(track, f"{reason}; known: {track.fault}" if track.fault else reason) for reason in reasons]
+            fault = f"; known: {track.fault}" if track.fault else ""
+            unused += [(track, reason.removesuffix(fault) + fault) for reason in reasons]
             for feature in recipes:
                 rows[feature] += made[feature]
             perhaps_save()

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from genre import cards, estimators, evaluation, files, index, plans, provenance, runs, voting
+from genre import cards, estimators, evaluation, files, index, plans, provenance, records, runs, voting
 from genre.command_line import CallError, DataError, Parser, names, natural, plain_name, run
 
 import numpy as np
@@ -188,7 +188,7 @@ def write(target, members, settings, voted, table):
     unfinished.mkdir(parents=True)
     try:
         _fill(unfinished, members, settings, voted, table)
-        files.replace_folder(unfinished, target, keep_others=True)
+        files.replace_folder(unfinished, target, keep=records.is_other)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

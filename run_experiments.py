@@ -39,7 +39,7 @@ def main():
         if job.is_done(images_of[job.split]):
             continue
         command = [*job.command]
-        if args.overwrite and job.run():
+        if args.overwrite and (job.run() or job.unfinished):
             command.append(experiments.OVERWRITE)
         elif job.unfinished:
             command.append(experiments.RESUME)
@@ -134,7 +134,7 @@ def draw(experiment, found, path):
 
 def _number(text):
     """The number at the start of a published figure, such as "45.5 +- 0.4"."""
-    return float(re.match(r"[\d.]+", text)[0])
+    return float(re.match(experiments.FIGURE, text)[0])
 
 
 if __name__ == "__main__":

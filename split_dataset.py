@@ -35,6 +35,8 @@ def main():
     dataset_path = Path(args.dataset_path or Path(args.data, "dataset"))
     images_path = Path(args.images_path or Path(args.data, "images"))
     near_path = args.near_duplicates or Path(args.data, "audit", "near_duplicates.csv")
+    if args.near_duplicates and not Path(near_path).is_file():
+        raise CallError(f"no file {near_path}; write one with: python audit_dataset.py")
     near = splits.read_near(near_path)
     if args.check:
         return _check(images_path, near, near_path, args.strict)
@@ -50,9 +52,10 @@ def main():
     for name, subset_of in subsets.items():
         _print_counts(rows, subset_of, name)
     _warn_of_missing(rows_of)
-    files.recover_folder(images_path)
+    there = images_path.resolve()  # a link to another disk stays one
+    files.recover_folder(there)
     _refuse_foreign(images_path, set(rows_of))
-    _build(folders, rows_of, subsets, how, images_path, args.npz)
+    _build(folders, rows_of, subsets, how, there, args.npz)
     print("wrote", ", ".join(str(images_path / name) for name in (subsets if args.folds else rows_of)))
     return None
 

@@ -90,7 +90,7 @@ def _value(kind, allowed, expected):
     return parse
 
 
-positive = _value(int, lambda number: number >= 1, "a whole number of at least 1")
+positive = _value(int, lambda number: 1 <= number < 2**31, "a whole number from 1 to 2147483647")
 natural = _value(int, lambda number: 0 <= number < 2**31, "a whole number from 0 to 2147483647")
 natural_float = _value(float, lambda number: 0 <= number < float("inf"), "a number of at least 0")
 share = _value(float, lambda number: 0 <= number < 1, "a number from 0 to below 1")

@@ -103,7 +103,7 @@ class Row:
         """
         found = self.values(subset, "interval")
         tracks = [track for judged in self.repeats for track in judged.said.get(subset, {})]
-        if len(found) > 1 and len(set(tracks)) == len(tracks) and not self.repeats[0].multi_label:
+        if len(found) > 1 and tracks and len(set(tracks)) == len(tracks) and not self.repeats[0].multi_label:
             correct = sum(of[subset]["accuracy"] * of[subset]["tracks"] for of in self.scores if subset in of)
             return evaluation.accuracy_interval(round(correct), len(tracks))
         return tuple(np.mean(found, axis=0).tolist()) if found else None
@@ -244,7 +244,7 @@ def _scores(file, run):
 
 def _said(file, run, scores):
     found = {subset: {} for subset in scores}
-    for row in csv.DictReader(file):
+    for row in csv.DictReader(file, strict=True):
         found[row["subset"]][row["track"]] = row["truth"], row["prediction"]
         if {*_labels(row["truth"], run), *_labels(row["prediction"], run)} - set(run.classes):
             raise ValueError(f"{row['track']} is of no class of the run")
@@ -260,7 +260,7 @@ def _labels(text, run):
 
 def _curve(file, run):
     column = f"val_{RANKED_BY[bool(run.info.get('multi_label'))]}"
-    return [float(row[column]) for row in csv.DictReader(file)]
+    return [float(row[column]) for row in csv.DictReader(file, strict=True)]
 
 
 def group(judged):

@@ -98,8 +98,9 @@ def read_history(folder):
         return []
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in csv.DictReader(file)]
-    except (ValueError, TypeError) as error:
+            rows = csv.DictReader(file, strict=True)
+            return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in rows]
+    except (ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path} is damaged ({error}); --overwrite starts the training anew") from None
 
 

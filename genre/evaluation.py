@@ -146,14 +146,14 @@ def read_predictions(folder, classes):
     path, found = folder / "predictions.csv", {}
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            for row in csv.DictReader(file):
+            for row in csv.DictReader(file, strict=True):
                 truth, said = classes.index(row["truth"]), classes.index(row["prediction"])
                 found.setdefault(row["subset"], []).append((row["track"], truth, _shares(row, said, classes)))
         if "validation" not in found:
             raise ValueError("no validation tracks")
     except FileNotFoundError:
         raise DataError(f"{path} is not there; train the run again with --overwrite") from None
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path} is damaged ({error}); train the run again with --overwrite") from None
     columns = {subset: list(zip(*rows, strict=True)) for subset, rows in found.items()}
     return {subset: (list(tracks), np.array(y), np.array(p)) for subset, (tracks, y, p) in columns.items()}

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent  # of the scripts
 GIVEN, RANDOM = "given", "random"  # the split of images/; its tracks shared out anew, artists or not
 AT_RANDOM = "at random, artists and copies torn apart"
 SUBSETS = ("validation", "test")  # that figures are published of
+FIGURE = r"\d+(\.\d+)?"  # how a published one begins
 WITHOUT_PICTURES = ("ensemble.py",)  # scripts that take no --images_path and no --fold
 KEYS = {"title": str, "about": str, "source": str, "data": str, "prepare": list, "seeds": list}
 KEYS |= {"folds": int, "training": str, "splits": dict}
@@ -131,14 +132,15 @@ class Job:
     def run(self):
         """The folder of its finished run, None where there is none."""
         there = runs.below(self.models) if self.models.is_dir() else []
-        own = {f"seed{self.seed}", self.feature, self.fold} - {""}
-        return next((folder for folder in there if own <= set(folder.parts)), None)
+        fold = "" if self.fold == self.models.name else self.fold  # of a script that takes no --fold
+        own = {f"seed{self.seed}", self.feature, fold} - {""}
+        return next((folder for folder in there if own <= set(folder.relative_to(self.models).parts)), None)
 
     @property
     def unfinished(self):
-        """Whether a training of it was stopped on its way."""
+        """Whether a training of it was stopped after its first epoch."""
         last = f"seed{self.seed}/.{self.fold}" if self.fold else f".seed{self.seed}"
-        return any(self.models.glob(f"*/{self.feature or '*'}/{last}.unfinished"))
+        return any(self.models.glob(f"*/{self.feature or '*'}/{last}.unfinished/{comparison.HISTORY}"))
 
     def is_done(self, images_path):
         """Whether its run was made by this very command of the pictures that are in `images_path` now.
@@ -194,9 +196,16 @@ def _system(found, training, path):
     where = f"{path}, {found['name']}"
     if set(found["name"]) & set(",/{}"):
         raise DataError(f"{where}: a name should be without , / {{ and }}")
+    if not all(isinstance(feature, str) for feature in found.get("features", ())):
+        raise DataError(f"{where}: features should be names, such as ['mel']")
     system = System(**{"training": training} | found | {"features": tuple(found.get("features", ("",)))})
-    if not (ROOT / system.script).is_file():
-        raise DataError(f"{where}: there is no script {system.script}")
+    try:
+        script = shlex.split(f"{system.command} {system.smoke}")[0]
+        shlex.split(system.whole_command)
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{where}: command, training and smoke are no command ({error})") from None
+    if not (ROOT / script).is_file():
+        raise DataError(f"{where}: there is no script {script}")
     if not system.features:
         raise DataError(f"{where}: features is empty; leave it out where the command names them")
     published = {
@@ -206,6 +215,9 @@ def _system(found, training, path):
         raise DataError(f"{where}: published.{min(unknown)} is unknown; expected {' or '.join(SUBSETS)}")
     if foreign := [feature for of in published.values() for feature in of if feature not in system.features]:
         raise DataError(f"{where}: published names {foreign[0]!r}, which is not among its features")
+    for figure in (figure for of in published.values() for figure in of.values()):
+        if not re.match(FIGURE, str(figure)):
+            raise DataError(f"{where}: published has {figure!r}; expected a number in %, such as 45.5 or '45.5 +- 0.4'")
     return dataclasses.replace(system, published=published)
 
 
@@ -412,8 +424,11 @@ def has_test(found):
 
 def baseline(found, split):
     """What needs no training on a split, comparison.Row; None without a run. Args: found: list of Result."""
-    judged = [one for result in found for one in result.of_split[split].repeats]
-    return comparison.baseline(judged) if judged else None
+    of_data = collections.defaultdict(list)  # in folds the runs are judged on other tracks in each
+    for one in (one for result in found for one in result.of_split[split].repeats):
+        of_data[one.data].append(one)
+    rows = [comparison.baseline(judged) for judged in of_data.values()]
+    return comparison.Row(rows[0].name, [], [of for row in rows for of in row.scores]) if rows else None
 
 
 def notes(experiment, found):

@@ -9,6 +9,8 @@ import shutil
 import time
 from pathlib import Path
 
+from genre.command_line import DataError
+
 import filelock
 
 
@@ -108,26 +110,42 @@ def write_csv(path, lines):
             (quoted if any("\r" in str(cell) for cell in line) else plain).writerow(line)
 
 
+@contextlib.contextmanager
+def read_csv(path):
+    """The rows of a CSV file whose first line has the column names, as csv.DictReader gives them.
+
+    Raises:
+        DataError: it is no CSV: a quote that nothing closes would swallow all rows after it.
+    """
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            yield reader
+        except csv.Error as error:
+            what = f"{path} is no CSV from line {reader.line_num + 1} on ({error})"
+            raise DataError(f'{what}; look for a quote (") that is not closed, or make it again') from None
+
+
 def _open_text(path):
     # surrogateescape: a file name that is not valid UTF-8 goes out, and comes back in, as it was.
     return open(path, "w", encoding="utf-8", errors="surrogateescape", newline="")
 
 
-def replace_folder(new, final, keep_others=False):
+def replace_folder(new, final, keep=None):
     """Give the folder `new` the name `final`; what stood there before is removed once `final` is complete.
 
     Args:
-        keep_others: move what the old folder holds and `new` lacks into it.
+        keep: whether to move a path of the old folder into the new one, if that lacks it; by default none.
     """
     new, final = Path(new), Path(final)
-    recover_folder(final, keep_others)
+    recover_folder(final, keep)
     if final.exists():
         final.rename(_old(final))
     new.rename(final)
-    recover_folder(final, keep_others)
+    recover_folder(final, keep)
 
 
-def recover_folder(final, keep_others=False):
+def recover_folder(final, keep=None):
     """Finish, or undo, a `replace_folder` that was killed."""
     final = Path(final)
     old = _old(final)
@@ -136,7 +154,7 @@ def recover_folder(final, keep_others=False):
     if not final.exists():
         old.rename(final)
         return
-    for path in sorted(old.iterdir()) if keep_others else ():
+    for path in [path for path in sorted(old.iterdir()) if keep and keep(path)]:
         if not (final / path.name).exists():
             path.rename(final / path.name)
     shutil.rmtree(old, ignore_errors=True)

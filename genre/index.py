@@ -1,6 +1,5 @@
 """index.csv beside the pictures of a folder: what each picture shows. The truth that later steps read."""
 
-import csv
 import dataclasses
 import hashlib
 import json
@@ -8,7 +7,7 @@ import os
 from pathlib import Path
 
 from genre.command_line import CallError, DataError
-from genre.files import write_csv, write_text
+from genre.files import read_csv, write_csv, write_text
 from genre.recipe import Recipe
 
 INDEX, RECIPE, DATASET = "index.csv", "recipe.json", "dataset.json"
@@ -51,8 +50,7 @@ def read(folder):
     path = Path(folder) / INDEX
     if not path.is_file():
         return None
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        reader = csv.DictReader(file)
+    with read_csv(path) as reader:
         if missing := [column for column in COLUMNS if column not in (reader.fieldnames or [])]:
             raise DataError(f"{path} lacks the columns {', '.join(missing)}; make the folder again")
         try:

@@ -121,7 +121,7 @@ def load(folder, subset, classes, image_size=(None, None), like=None, alike=None
     like = like or images.resize(images.read(paths[0]), image_size).shape
     try:
         x = np.empty((len(rows), *like), np.uint8)
-    except MemoryError:
+    except (MemoryError, ValueError):  # the latter where the size is no number of bytes any more
         raise DataError(
             f"{len(rows)} pictures of {like[0]} x {like[1]} do not fit in memory; try --image_size"
         ) from None

@@ -74,5 +74,8 @@ def unknown(x):
 
 
 def of_song(path, settings):
-    """The name in a song's own tags, as a row of `one_hot`: uint8 (1, columns)."""
+    """The name in a song's own tags, as a row of `one_hot`: uint8 (1, columns).
+
+    FMA's and MTG-Jamendo's artists and albums are numbers, which no tag holds: runs on them know no song's.
+    """
     return one_hot([music.read_names(path)[FIELDS.index(settings["feature"])]], settings["vocabulary"])

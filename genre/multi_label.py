@@ -72,7 +72,9 @@ def scores(y, probabilities, tags, interval=True):
     """
     y = y.astype(bool)
     said = probabilities >= THRESHOLD
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(y, said, average=None, zero_division=0)
+    hits, support, count = (of.sum(axis=0) for of in (y & said, y, said))  # scikit-learn's would take one tag for two
+    precision, recall = hits / np.maximum(count, 1), hits / np.maximum(support, 1)
+    f1 = 2 * hits / np.maximum(support + count, 1)
     judged = (y.min(axis=0) != y.max(axis=0)) if len(y) else np.zeros(len(tags), bool)
     roc, pr = ([None] * len(tags) for _ in range(2))
     for tag in np.flatnonzero(judged):

@@ -196,6 +196,7 @@ def of_runs(build_model, paths, args, training):
             raise CallError(f"{base.folder} is a vote of runs, which has no embedding; name its runs instead")
         if base.folder.is_file():
             raise CallError(f"{base.folder} is an export, which has no embedding; name the run that it was made of")
+        base.must_have_network()
         own = [_source_of(base, settings, args) for settings in base.info["inputs"]]
         if base.info["index_fingerprint"] != index.fingerprint(_rows(own)):
             raise CallError(
@@ -204,7 +205,7 @@ def of_runs(build_model, paths, args, training):
             )
         sources += own
     settings = {"inputs": [settings for base in bases for settings in base.info["inputs"]], "training": training}
-    settings["runs"] = [{"run": base.name, "weights": _weights_hash(base.folder)} for base in bases]
+    settings["runs"] = [{"run": base.name, "weights": weights_hash(base.folder)} for base in bases]
     return _plan(build_model, args, sources, bases, settings)
 
 
@@ -332,11 +333,10 @@ def _rows(sources):
     return [(f, row) for f in folders for subset in index.SUBSETS for row in index.subset_rows(f, subset)]
 
 
-def _weights_hash(folder):
-    try:
-        return files.sha256(folder / runs.MODEL)[:16]
-    except OSError as error:
-        raise DataError(f"{folder / runs.MODEL} cannot be read ({error.strerror}); train the run again") from None
+def weights_hash(folder):
+    """A short hash of a run's network, "" where it has none."""
+    path = folder / runs.MODEL
+    return files.sha256(path)[:16] if path.is_file() else ""
 
 
 def _channel_weights(of_features, shapes):
@@ -367,6 +367,22 @@ def warn_of_leaks(plan):
             f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and "
             f"{second}; the scores flatter (python split_dataset.py --check says more)"
         )
+
+
+def warn_of_other_splits(plan, sources):
+    """A line for each run that layers start from and that may have learned what is judged here. Args: sources: [Run]"""
+    ours = {row.track for _, row in plan.rows}
+    judged = {row.track for _, row in plan.rows if not row.file.startswith("train/")}
+    for source in sources:
+        path, theirs = source.folder / "predictions.csv", set()
+        if path.is_file():
+            with files.read_csv(path) as rows:
+                theirs = {row.get("track") for row in rows}
+        if ours & theirs and (learned := judged - theirs):
+            print(
+                f"warning: {source.folder} is of another split of these tracks and may have learned {len(learned)} of "
+                f"the {len(judged)} validation and test tracks, such as {min(learned)}; the scores flatter"
+            )
 
 
 def finished(settings, target):

@@ -314,7 +314,8 @@ def tags(of_tags, title, path):
     Args:
         of_tags: {tag: {"tracks", "roc_auc", "pr_auc"}}; tags without an AUC are left out.
     """
-    shown = sorted((of["roc_auc"], of["pr_auc"], of["tracks"], tag) for tag, of in of_tags.items() if of["roc_auc"])
+    judged = {tag: of for tag, of in of_tags.items() if of["roc_auc"] is not None}
+    shown = sorted((of["roc_auc"], of["pr_auc"], of["tracks"], tag) for tag, of in judged.items())
     rows = np.arange(len(shown))
     figure = Figure(figsize=(8, 1.6 + 0.32 * max(len(shown), 1)), dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()

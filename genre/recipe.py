@@ -7,6 +7,7 @@ from genre.command_line import CallError, DataError, parameters
 from genre.features import FEATURES
 
 SECONDS = 30.0
+HIGHEST_SR = 768_000  # Hz
 
 # Transforms and shapes of earlier projects and papers. What a preset does not say is the feature's default.
 PRESETS = {
@@ -69,6 +70,8 @@ class Recipe:
         if sr not in (None, definition.sr) and not definition.any_sr:
             raise CallError(f"{feature} is defined at {definition.sr} Hz, not at --sr={sr}")
         sr, settings = int(sr or definition.sr), definition.settle(known | transform)
+        if sr > HIGHEST_SR:
+            raise CallError(f"--sr={sr} is more than the {HIGHEST_SR} Hz that any recorder has")
         if seconds * sr < settings.get("n_fft", 1):
             raise CallError(f"a piece of {seconds:g} s is shorter than one frame of {settings['n_fft']} samples")
         try:

@@ -33,11 +33,16 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
     files.write_text(beside / runs.RUN, json.dumps(info, indent=2) + "\n")
     said = {subset: judge(plan).in_words(of) for subset, of in scores.items()}
     cards.write(beside, info, {subset: part.rows for subset, part in pictures.items()}, said)
-    if not (beside / evaluation.MAP).is_file():  # of the run before, if there was one
-        (plan.target / evaluation.MAP).unlink(missing_ok=True)
-    files.replace_folder(beside, plan.target, keep_others=True)
+    files.replace_folder(beside, plan.target, keep=is_other)
     shutil.rmtree(unfinished)
     return scores
+
+
+def is_other(path):
+    """Whether something in a run's folder is not of that run: other runs and their summary, and what is in no run."""
+    if not (path.parent / runs.RUN).is_file():
+        return True
+    return path.name == evaluation.SUMMARY or (path.is_dir() and path.name not in runs.OWN_FOLDERS)
 
 
 def _info(plan, pictures, info, device):

@@ -17,6 +17,7 @@ import scipy.special
 
 RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
 MEMBERS = "members"  # folder of an ensemble: what each of its runs needs to label songs
+OWN_FOLDERS = (MEMBERS, "checkpoints", "saved_model")  # of a run; others in its folder are of other runs
 BATCH = 8  # pieces a forward pass: the widest network here takes 0.65 GB for each
 SMALLEST = 1e-7  # probability, for its logarithm
 
@@ -184,9 +185,13 @@ class Run:
         """
         from genre import networks
 
-        if self.model is None:
-            raise CallError(f"{self.folder} has no network to build on, only {ESTIMATOR}; name another run")
+        self.must_have_network()
         return self.model if self.estimator else networks.embedding(self.model, self.info["script"])
+
+    def must_have_network(self):
+        """Raises: CallError: the run has none, but an estimator that takes statistics as they are."""
+        if self.on_statistics and (self.folder / ESTIMATOR).is_file() and not (self.folder / MODEL).is_file():
+            raise CallError(f"{self.folder} has no network to build on, only {ESTIMATOR}; name another run")
 
     def label(self, song):
         """What the run says of a song: the average over its pieces; a song shorter than a piece is padded with silence.

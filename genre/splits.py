@@ -1,12 +1,12 @@
 """Tracks -> train, validation or test, by a list or stratified and seeded, whole groups of tracks at a time."""
 
 import collections
-import csv
 import math
 from pathlib import Path, PurePosixPath
 
 from genre.audio import EXTENSIONS
 from genre.command_line import CallError, DataError
+from genre.files import read_csv
 from genre.index import SUBSETS
 
 import numpy as np
@@ -195,8 +195,7 @@ def _pairs_of_folder(folder):
 
 
 def _pairs_of_csv(file):
-    with open(file, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        reader = csv.DictReader(lines)
+    with read_csv(file) as reader:
         columns = reader.fieldnames or []
         track = next((name for name in ("track", "file", "path") if name in columns), None)
         if track is None or "subset" not in columns:
@@ -290,8 +289,7 @@ def read_near(path):
     """
     if not Path(path).is_file():
         return []
-    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-        reader = csv.DictReader(file)
+    with read_csv(path) as reader:
         if not {"track", "other"} <= set(reader.fieldnames or []):
             raise DataError(f"{path} lacks the columns track and other; write it again with: python audit_dataset.py")
         return [(cells["track"], cells["other"]) for cells in reader]

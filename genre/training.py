@@ -127,6 +127,8 @@ def train(build_model, sources, args):
         _optimizer(args, 1)  # a wrong name is known before any picture is read
         if args.log:
             logs.check(args.log)
+        if args.init_from:
+            training["init_from_weights"] = [plans.weights_hash(Path(path)) for path in names(args.init_from)]
         training["precision"] = precision_of(args.precision)
         training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
     plan = _plan(build_model, sources, args, training)
@@ -161,10 +163,12 @@ def _train_network(plan, pictures, unfinished):
     keras.config.set_dtype_policy(plan.settings["training"]["precision"])
     try:
         network = _assemble(plan, levels, sum(len(part.y) for part in pictures.values()))
-        copied = networks.init_from(_core(plan, network), [runs.read(path) for path in names(plan.args.init_from)])
+        sources = [runs.read(path) for path in names(plan.args.init_from)]
+        copied = networks.init_from(_core(plan, network), sources)
         history = _prepare_unfinished(plan, unfinished)
         _print_plan(plan, pictures, f"{_core(plan, network).count_params():,} parameters")
         _print_copied(copied)
+        plans.warn_of_other_splits(plan, sources)
         kept = {subset: _through(network.front, p) for subset, p in pictures.items()}
         if network.front:
             pictures["train"] = pictures["train"]._replace(x=None)  # memory
@@ -188,8 +192,9 @@ def _train_network(plan, pictures, unfinished):
     def write(folder):
         epochs.write_history(folder, history)
         plots.history(history, best, epochs.metric_of(history), plan.title, folder / "history.png")
-        if (unfinished / epochs.CHECKPOINTS).is_dir():
-            shutil.move(unfinished / epochs.CHECKPOINTS, folder)
+        kept_on_the_way = unfinished / epochs.CHECKPOINTS
+        if kept_on_the_way.is_dir():  # they stay there, too, until the run is whole
+            shutil.copytree(kept_on_the_way, folder / epochs.CHECKPOINTS, copy_function=files.link)
         final.whole.save(folder / runs.MODEL)
         final.whole.save_weights(folder / runs.WEIGHTS)
 

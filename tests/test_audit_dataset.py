@@ -104,3 +104,5 @@ def test_a_known_fault_is_named_beside_what_was_found(tmp_path):
 
 def test_a_wrong_call_is_one_line(tmp_path):
     assert "no folder" in one_line_error("audit_dataset.py", f"--data={tmp_path / 'none'}", code=2)
+    error = one_line_error("audit_dataset.py", f"--data={tmp_path / 'none'}", "--seconds=0.01", code=2)
+    assert "shorter than one frame" in error  # at once, not after a night's look at the songs

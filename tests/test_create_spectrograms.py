@@ -136,7 +136,7 @@ def test_a_transform_that_needs_a_higher_rate_is_refused_before_anything_is_writ
     "option",
     ["--colormap=magna", "--hop_length=0", "--hop_length=-512", "--n_mels=0", "--fmin=9000", "--fmax=nan"]
     + ["--top_db=0", "--top_db=-5", "--top_db=nan", "--top_db=500", "--window=boxcar9", "--n_mels=4000"]
-    + ["--seconds=100000"],
+    + ["--seconds=100000", "--sr=2000000000"],
 )
 def test_options_that_cannot_work_are_refused_before_anything_is_removed(made, option):
     before = pictures(made)

@@ -213,8 +213,44 @@ def test_a_stopped_training_goes_on(write, tmp_path, monkeypatch, commands, imag
     path = write(f'title = "t"\n{SHORT}{SYSTEM}')
     unfinished = tmp_path / "experiments/mine/given/time/time_model/mel/.seed0.unfinished"
     unfinished.mkdir(parents=True)
+    (job,) = experiments.jobs(experiments.read(path), tmp_path / "experiments" / "mine", {"given": images})
+    assert not job.unfinished  # it has no epoch to go on from, and a script without epochs has no --resume
+    (unfinished / "history.csv").write_text("epoch\n")
     run(monkeypatch, path, images, tmp_path)
-    assert [command[-1] for command in commands] == ["--resume"]
+    run(monkeypatch, path, images, tmp_path / "other")
+    assert [command[-1] for command in commands] == ["--resume", "--run_name=seed0"]
+
+
+def test_a_stopped_training_of_another_command_can_be_started_anew(write, tmp_path, monkeypatch, commands, images):
+    unfinished = tmp_path / "experiments/mine/given/time/time_model/mel/.seed0.unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "history.csv").write_text("epoch,loss,val_accuracy,val_loss\n1,1,1,1\n")
+    (unfinished / "settings.json").write_text("{}")
+    path = write(f'title = "t"\n{SHORT}{SYSTEM}')
+    with pytest.raises(DataError, match="other settings .*--overwrite"):
+        run(monkeypatch, path, images, tmp_path)
+    assert run(monkeypatch, path, images, tmp_path, "--overwrite") is None
+    assert [command[-1] for command in commands] == ["--resume", "--overwrite"]
+
+
+def test_a_run_is_not_that_of_another_feature_whatever_the_folders_around_it_are_called(write, tmp_path):
+    path = write(SYSTEM.replace("Time", "Mel").replace('["mel"]', '["stft", "mel"]'), "stft")
+    path.write_text(f'title = "t"\n{path.read_text()}')
+    stft, mel = experiments.jobs(experiments.read(path), tmp_path / "mel" / "seed0", {"given": Path("i")})
+    stft.target.mkdir(parents=True)
+    (stft.target / RUN).write_text("{}")
+    assert stft.run() == stft.target and mel.run() is None
+
+
+def test_the_baseline_of_folds_is_the_mean_of_theirs(write, tmp_path, monkeypatch):
+    for number, counts in enumerate(([("train", 8), ("validation", 4)], [("train", 8), ("validation", 2)])):
+        folder = write_pictures(tmp_path / "images" / f"fold{number}" / "mel", counts=counts)
+        for i in range(number * 2):  # of 4 tracks in the first fold 2 are of one class, of 2 in the second 2
+            (folder / "validation" / "b" / f"validation{i}.png").unlink()
+    path = write(f'title = "t"\nfolds = 2\n{SHORT}{SYSTEM}')
+    run(monkeypatch, path, tmp_path / "images", tmp_path)
+    rows = table(tmp_path / "experiments" / "mine")
+    assert rows["always the largest class"]["validation"] == "75.0 +- 35.4"
 
 
 def test_a_system_that_fails_is_named_and_does_not_end_the_others(write, tmp_path, monkeypatch, images, capsys):
@@ -348,6 +384,10 @@ def test_the_gap_is_what_the_random_split_is_better_by(write, tmp_path, monkeypa
         (SYSTEM, "mine.toml lacks title"),
         (f'title = "t"\nsedes = [1]\n{SYSTEM}', "sedes is unknown; expected some of title,"),
         (f'title = "t"\nseeds = 1\n{SYSTEM}', "seeds should be a list"),
+        ('title = "t"\n[[systems]]\nname = "A"\ncommand = ""\n', "mine.toml, A: command, .* are no command"),
+        (f'title = "t"\n{SYSTEM}smoke = "--run_name=\'x"\n', "are no command .No closing quotation"),
+        (f'title = "t"\n{SYSTEM.replace("[", "[1, ").replace("[1, [1, ", "[[")}', "features should be names"),
+        (f'title = "t"\n{SYSTEM}published.test.mel = "~45"\n', "published has '~45'; expected a number in %"),
         (f'title = "t"\nseeds = []\n{SYSTEM}', "at least one"),
         (f'title = "t"\nfolds = 3\nseeds = [1, 2]\n{SYSTEM}', "folds are with one seed"),
         (f'title = "t"\n[splits]\nbest = "x"\n{SYSTEM}', "splits.best is unknown; expected given or random"),

@@ -1,4 +1,5 @@
 from genre import files
+from genre.command_line import DataError
 
 import pytest
 
@@ -18,9 +19,20 @@ def test_a_folder_is_swapped_in_whole_and_keeps_the_rest_when_asked(tmp_path):
         (tmp_path / name).mkdir()
     (tmp_path / "final" / "old.txt").touch()
     (tmp_path / "new" / "new.txt").touch()
-    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_others=True)
+    files.replace_folder(tmp_path / "new", tmp_path / "final", keep=lambda path: True)
     assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["nested", "new.txt", "old.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["final"]
+
+
+def test_a_csv_with_an_open_quote_is_an_error_that_names_it_and_not_a_short_table(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("\ufefftrack,genre\n1,rock\n2,pop\n", encoding="utf-8")
+    with files.read_csv(path) as rows:
+        assert list(rows) == [{"track": "1", "genre": "rock"}, {"track": "2", "genre": "pop"}]
+    path.write_text('track,genre\n1,rock\n2,"pop\n' + "3,pop\n" * 3, encoding="utf-8")
+    message = r"a\.csv is no CSV from line 3 on .*; look for a quote"
+    with pytest.raises(DataError, match=message), files.read_csv(path) as rows:
+        list(rows)
 
 
 def test_a_swap_killed_between_its_two_renames_is_undone(tmp_path):
@@ -35,7 +47,7 @@ def test_a_swap_killed_between_its_two_renames_is_undone(tmp_path):
 def test_nested_folders_survive_a_swap_killed_before_they_were_moved(tmp_path):
     for name in (".final.old/nested", "final", "new"):
         (tmp_path / name).mkdir(parents=True)
-    files.replace_folder(tmp_path / "new", tmp_path / "final", keep_others=True)
+    files.replace_folder(tmp_path / "new", tmp_path / "final", keep=lambda path: True)
     assert [path.name for path in tmp_path.glob("*/*")] == ["nested"]
 
 

@@ -13,6 +13,7 @@ from genre.options import parser_of
 import numpy as np
 import pytest
 from conftest import ON_PICTURES, call, main_keywords, one_line_error, write_pictures
+from sklearn.metrics import precision_recall_fscore_support
 
 TAGS = ["calm", "loud", "rare"]
 
@@ -89,6 +90,25 @@ def test_scores_of_a_known_case():
     assert scores["calibration_error"] == pytest.approx(sum(off) / 12)
     low, high = scores["interval"]
     assert 0 <= low <= scores["roc_auc"] <= high <= 1
+
+
+def test_scores_of_one_tag_alone_are_of_those_that_have_it():
+    y, probabilities = np.array([[1], [0], [0], [0], [0]]), np.array([[0.9], [0.8], [0.1], [0.2], [0.3]])
+    scores = multi_label.scores(y, probabilities, ["rock"])
+    of_tag = scores["per_tag"]["rock"]
+    assert (of_tag["tracks"], of_tag["precision"], of_tag["recall"], of_tag["f1"]) == (1, 1 / 2, 1, 2 / 3)
+    assert (scores["macro_recall"], scores["macro_f1"]) == (1, 2 / 3)
+
+
+def test_scores_are_those_of_scikit_learn_and_0_where_nothing_is_said():
+    rng = np.random.default_rng(0)
+    y, probabilities = rng.integers(0, 2, (50, 4)), rng.random((50, 4))
+    probabilities[:, 2] = 0.1
+    y[:, 3] = 0
+    of_tags = multi_label.scores(y, probabilities, list("abcd"))["per_tag"].values()
+    found = [[of[what] for of in of_tags] for what in ("precision", "recall", "f1", "tracks")]
+    right = precision_recall_fscore_support(y, probabilities >= 0.5, zero_division=0)
+    np.testing.assert_allclose(found, right)
 
 
 def test_a_run_with_tags_holds_a_table_and_pictures_of_them_and_predicts(tmp_path, capsys, pictures):

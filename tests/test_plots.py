@@ -47,6 +47,11 @@ def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, 
     assert Image.open(tmp_path / "a.png").size == (1500, 600)
 
 
+def test_a_tag_that_is_always_ranked_wrongly_has_its_place_among_the_tags(tmp_path, figures):
+    plots.tags({"rock": {"roc_auc": 0.0, "pr_auc": 0.1, "tracks": 9}}, "a_model, mel", tmp_path / "tags.png")
+    assert [label.get_text() for label in figures[0].axes[0].get_yticklabels()] == ["rock (9)"]
+
+
 @pytest.mark.parametrize("count", [1, 87])
 def test_no_label_of_the_picture_of_tags_overlaps_another(tmp_path, figures, count):
     of_tags = {f"{LONG[i % 6]} ${i}$": {"roc_auc": 1 - i / 200, "pr_auc": 1.0, "tracks": 11479} for i in range(count)}

@@ -15,6 +15,9 @@ CLASSES = {  # tracks with a single genre tag in MTG-Jamendo's split 0
 }  # fmt: skip
 
 
+NO_ALBUM_OF = 155320  # a clip that is of no album, -1 in FMA's table
+
+
 def write_fma(data, rows):
     """<data>/fma_metadata/tracks.csv with the columns that count and some others, and an empty file for each clip."""
     columns = [("album", "id"), ("artist", "bio"), ("artist", "id"), ("set", "split"), ("set", "subset")]
@@ -26,7 +29,8 @@ def write_fma(data, rows):
         lines.writerow(["", *(name for _, name in columns)])
         lines.writerow(["track_id", *[""] * len(columns)])
         for number, artist, split, subset, genre in rows:
-            lines.writerow([number, 7, "a, \n long \u2013 life", artist, split, subset, genre, "x,y"])
+            album = -1 if number == NO_ALBUM_OF else 7
+            lines.writerow([number, album, "a, \n long \u2013 life", artist, split, subset, genre, "x,y"])
             clip = data / "fma_small" / f"{number:06d}"[:3] / f"{number:06d}.mp3"
             clip.parent.mkdir(parents=True, exist_ok=True)
             clip.touch()
@@ -96,6 +100,7 @@ def test_fma_is_read_with_its_official_split_artists_and_known_faults(tmp_path):
     }
     assert [track.id for track in tracks if track.fault] == ["Folk/098565"]
     assert "3 clips that are not in the set" in left_out[0]
+    assert [track.album for track in tracks] == ["7", "7", ""]  # that of none is no album that tracks share
     medium, _, _ = datasets.listed("fma_medium", tmp_path / "fma_small", tmp_path)
     assert "Old-Time-Historic/004000" in [track.id for track in medium]
     assert len(medium) == 4
@@ -181,9 +186,21 @@ def test_a_csv_file_is_a_data_set(tmp_path):
     assert "warning: 4 tracks have several genres; only the first of each counts here" in trained.stdout
 
 
+def test_songs_of_one_stem_and_absolute_paths_keep_their_pictures(tmp_path):
+    for album in ("x", "y"):
+        write_songs(tmp_path / album, ("high",), tracks=1)
+    paths = sorted(tmp_path.glob("*/high/*.wav"))
+    (tmp_path / "mine.csv").write_text("path,genre\n" + "".join(f"{path.absolute()},high\n" for path in paths))
+    call("create_spectrograms.py", f"--dataset={tmp_path / 'mine.csv'}", f"--data={tmp_path}", *QUICK)
+    rows = index.read(tmp_path / "dataset" / "mel")
+    assert len(rows) == 2 and all((tmp_path / "dataset" / "mel" / row.file).is_file() for row in rows)
+    assert {row.file.count("/") for row in rows} == {1}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('path,genre,artist\na.wav,x,"Weird Al\nb.wav,x,\n', "is no CSV .*quote"),
         ("file,genre\na.wav,x\n", "lacks the columns path; it has file, genre"),
         ("", "lacks the columns genre and path; it has none"),
         ("path,genre\na.wav,\n", "line 2 of .* has no genre"),

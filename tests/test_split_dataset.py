@@ -98,11 +98,29 @@ def test_what_the_split_did_not_make_is_never_replaced(data):
         (["--fractions=0.9,0.2,0.1"], 2, "add up to 1"),
         (["--split_file=nowhere"], 2, "no split file or folder nowhere"),
         (["--data=nowhere"], 2, "make it with: python create_spectrograms.py"),
+        (["--near_duplicates=nowhere.csv"], 2, "no file nowhere.csv; write one with: python audit_dataset.py"),
     ],
 )
 def test_a_wrong_call_is_one_line(data, options, code, message):
     assert message in one_line_error("split_dataset.py", f"--data={data}", *options, code=code)
     assert not (data / "images").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_to_another_disk_stays_one(data):
+    (data / "disk").mkdir()
+    (data / "images").symlink_to(data / "disk")
+    for _ in range(2):
+        call("split_dataset.py", f"--data={data}")
+        assert (data / "images").is_symlink() and index.read(data / "disk" / "mel")
+        assert not [path for path in data.iterdir() if path.name.startswith(".")]
+
+
+def test_the_folder_of_the_call_itself_can_be_that_of_the_split(data):
+    (data / "here").mkdir()
+    dataset = f"--dataset_path={data / 'dataset'}"
+    call("split_dataset.py", dataset, "--images_path=.", cwd=data / "here")
+    assert index.read(data / "here" / "mel")
 
 
 def test_the_data_set_itself_is_never_replaced_nor_split_twice(data):

@@ -98,9 +98,19 @@ def test_the_map_is_of_what_the_last_layer_decides_on_of_the_last_subsets_tracks
     assert embeddings.shape == found.shape == (8, run.embedding.output_shape[1])
     np.testing.assert_allclose(embeddings, found, atol=1e-5)
     assert y.tolist() == test.y.tolist()
-    (run.folder / evaluation.MAP).touch()
+
+
+def test_a_run_that_is_trained_anew_keeps_the_runs_below_it_and_nothing_of_the_old_one(tmp_path):
+    run = train(tmp_path, "--epochs=2", "--checkpoint_every=1")
+    (run / "summary.csv").touch()
+    for stale in (evaluation.MAP, "tags.csv", "model.onnx", "saved_model/saved_model.pb"):
+        (run / stale).parent.mkdir(exist_ok=True)
+        (run / stale).touch()
+    below = train(tmp_path, "--epochs=1", "--run_name=below")
+    names = {path.name for path in below.iterdir()}
     train(tmp_path, "--epochs=1", "--overwrite")
-    assert not (run.folder / evaluation.MAP).exists()  # that of another training
+    assert {path.name for path in run.iterdir()} == names | {"below", "summary.csv"}
+    assert {path.name for path in below.iterdir()} == names
 
 
 def test_its_two_weight_files_hold_the_same(tmp_path):
@@ -267,6 +277,21 @@ def test_init_from_copies_layers_of_one_name_and_shape(tmp_path, capsys):
     other = arguments(tmp_path, f"--init_from={source}", "--run_name=other", "--filters=7", "--epochs=1")
     with pytest.raises(CallError, match="no layer of .* has the name and shape of one here"):
         training.train(time_model.build_model, ["mel"], other)
+    train(tmp_path, "--epochs=1", "--seed=1", "--overwrite")
+    with pytest.raises(CallError, match="init_from_weights"):
+        training.train(time_model.build_model, ["mel"], args)
+
+
+def test_starting_from_a_run_of_another_split_of_the_same_tracks_is_warned_of(tmp_path, capsys):
+    folder = write_pictures(tmp_path / "images" / "mel", counts=[("train", 8), ("validation", 4), ("test", 4)])
+    source = train(tmp_path, "--epochs=1")
+    train(tmp_path, "--epochs=1", f"--init_from={source}", "--run_name=same")
+    assert "another split" not in capsys.readouterr().out
+    for name in ("train7.png", "validation3.png"):  # change places
+        subset, other = ("train", "validation") if name < "v" else ("validation", "train")
+        (folder / subset / "a" / name).rename(folder / other / "a" / name)
+    train(tmp_path, "--epochs=1", f"--init_from={source}", "--run_name=other")
+    assert "may have learned 1 of the 16 validation and test tracks, such as a/train7;" in capsys.readouterr().out
 
 
 def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp_path):
@@ -312,6 +337,15 @@ def test_weights_are_kept_on_the_way_and_after_a_kill(tmp_path, killed_after_2_e
     assert any((a != b).any() for a, b in zip(before, run.model.get_weights(), strict=True))
     whole = runs.read(train(tmp_path, "--epochs=4", "--run_name=four", "--patience=9", "--checkpoint_every=1"))
     assert len(list((whole.folder / "checkpoints").iterdir())) == 4
+
+
+def test_weights_kept_on_the_way_survive_a_run_that_could_not_be_written(tmp_path, monkeypatch):
+    options = ("--epochs=2", "--checkpoint_every=1")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="disk full"):
+        patch.setattr(training.records.cards, "write", lambda *args: (_ for _ in ()).throw(OSError("disk full")))
+        train(tmp_path, *options)
+    run = train(tmp_path, *options, "--resume")
+    assert len(list((run / "checkpoints").iterdir())) == 2
 
 
 def test_levels_are_standardised_by_the_training_pictures_channel_by_channel():

@@ -10,6 +10,7 @@ import csv
 from genre.command_line import CallError, DataError
 from genre.datasets import Track
 
+NO_ALBUM = "-1"  # its number where a track is of none
 FOLDERS = {"fma_small": "fma_small", "fma_medium": "fma_medium"}
 FETCH = "bash download_fma.sh (Windows: download_fma.ps1)"
 LICENCE = (
@@ -47,6 +48,7 @@ def catalogue(root, name):
         label = cells["track", "genre_top"].replace(" / ", "-").replace("/", "-")  # Old-Time / Historic
         artist, album, subset = (cells[column] for column in (("artist", "id"), ("album", "id"), ("set", "split")))
         fault = f"{SHORT[number]} s of audio in the archive itself" if number in SHORT else ""
+        album = "" if album == NO_ALBUM else album
         found.append(Track(clip, clip.stem, (label,), artist, album, SUBSET_NAMES.get(subset, ""), fault))
     return sorted(found, key=lambda track: track.id)
 

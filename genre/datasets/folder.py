@@ -135,8 +135,13 @@ def unique_names(paths):
     for path in paths:
         piece_of = re.fullmatch(r"(.+?)\.\d{3,}(\.(pitch|stretch).+)?", path.stem.casefold())
         unique = stems[path.stem.casefold()] == 1 and not (piece_of and piece_of[1] in stems)
-        names.append(_shorten(path.stem) if unique else _hashed("_".join(path.parts), path.as_posix()))
+        names.append(_shorten(path.stem) if unique else _hashed("_".join(_parts(path)), path.as_posix()))
     return names
+
+
+def _parts(path):
+    """Without the root of the disk and steps up: what a file can be named by."""
+    return [part for part in path.parts if part not in (path.anchor, "..")]
 
 
 def _shorten(name):

@@ -1,12 +1,12 @@
 """Any data set that a CSV file lists: path,genre and, where known, artist, album and subset. See `listed`."""
 
 import collections
-import csv
 from pathlib import Path
 
 from genre.command_line import CallError, DataError
 from genre.datasets import Track
 from genre.datasets.folder import unique_names, with_names
+from genre.files import read_csv
 from genre.index import SUBSETS
 
 FOLDERS = {}  # a file, not a name
@@ -28,8 +28,7 @@ def tracks_and_left_out(path, root):
     if not path.is_file():
         raise CallError(f"no file {path}")
     rows = []
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.DictReader(file)
+    with read_csv(path) as reader:
         if missing := {"path", "genre"} - set(reader.fieldnames or []):
             has = ", ".join(reader.fieldnames or []) or "none"
             raise DataError(f"{path} lacks the columns {' and '.join(sorted(missing))}; it has {has}")
