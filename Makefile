@@ -17,7 +17,7 @@ lint: .venv/installed
 	.venv/bin/python -m ruff check
 	.venv/bin/python -m ruff format --check
 
-.venv/installed: requirements.txt requirements-dev.txt
+.venv/installed: requirements.txt requirements-dev.txt requirements-optional.txt
 	$(if $(filter $(PYTHONS),$(version)),,$(error Python must be one of $(PYTHONS), but $(PYTHON) is $(or $(version),missing): set PYTHON=))
 	$(if $(venv),,$(error $(PYTHON) has no venv module: sudo apt install python3-venv (on Debian and Ubuntu)))
 	'$(PYTHON)' -m venv .venv

@@ -115,8 +115,8 @@ STYLES = {
 def main():
     args = _parser().parse_args()
     data, run_path = Path(args.data).as_posix(), Path(args.models, "time_model", "mel").as_posix()
-    write_corpus(Path(data, "genres"), args.tracks, args.seed)
     refuse_foreign_run(Path(run_path), Path(data))
+    write_corpus(Path(data, "genres"), args.tracks, args.seed)
     call("create_spectrograms.py", "--features=mel", f"--seconds={TRACK_SECONDS}", f"--data={data}")
     call("split_dataset.py", f"--data={data}")
     folders = (f"--data={data}", f"--models={Path(args.models).as_posix()}")
@@ -154,7 +154,9 @@ def call(script, *options):
 
 def refuse_foreign_run(run_path, data):
     """Raises: CallError: there is a run there of other data, which the demo's training would replace."""
-    if (run_path / "run.json").is_file() and Path(runs.read(run_path).info["images_path"]) != data / "images" / "mel":
+    if not (run_path / runs.RUN).is_file():
+        return
+    if Path(runs.read(run_path).info["images_path"]).resolve() != (data / "images" / "mel").resolve():
         raise CallError(f"{run_path} is not a run of the demo; give another --models")
 
 

@@ -19,7 +19,8 @@ base=${FMA_URL:-https://os.unil.cloud.switch.ch/fma/}
 if command -v unzip >/dev/null; then
     names() { unzip -Z1 "$1"; }
     details() { unzip -Z "$1"; }
-    extract() { unzip -qq "$1" -d "$2"; }
+    # 81: an unzip that was built without bzip2, by which FMA's archives are compressed
+    extract() { unzip -qq "$1" -d "$2" || { [ $? -eq 81 ] && python3 -m zipfile -e "$1" "$2"; }; }
 else
     names() { bsdtar -tf "$1"; }
     details() { bsdtar -tvf "$1"; }

@@ -110,8 +110,7 @@ def choose(trained, song, genre, at):
 
 def run_name(trained):
     """The name of a run in that of a picture: time_model.mel, or time_model.mel.tags for one by --run_name=tags."""
-    parts, script = trained.folder.absolute().parts, trained.info["script"]
-    return ".".join(parts[parts.index(script) :] if script in parts else trained.name.split("/"))
+    return ".".join(trained.place or trained.name.split("/"))
 
 
 def _line(trained, shown):

@@ -47,7 +47,7 @@ VARIANTS = {  # branch of convolutions; pool (bins, frames) of the recurrent bra
 
 def build_model(input_shape, num_classes, *, variant="square", cell="lstm", bidirectional=True, dropout=0.5):
     """Args: variant: square, densenet or dwivedi: convolutions, and sizes of layers. cell: lstm or gru, the recurrent
-    layer. bidirectional: whether it reads the frames backwards, too. dropout: share dropped before each dense layer.
+    layer. bidirectional: whether it reads backwards, too. dropout: share dropped before the dense layers behind both.
     """
     branch, pool, size, recurrent_units, units = one_of(VARIANTS, variant)
     inputs = keras.Input(input_shape)

@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 NONE = "none of these"
 FRAMES = 3000  # of the picture of a whole song, at most
+SHORTEST_STEP = 0.01  # s, of a timeline
 
 
 class Prediction(NamedTuple):
@@ -42,6 +43,8 @@ def main():
     args = _parser().parse_args()
     trained = read_runs(names(args.run), args.threshold)
     songs = find_songs(args.songs)
+    if args.step < SHORTEST_STEP:
+        raise CallError(f"--step={args.step:g} is too short; take at least {SHORTEST_STEP:g} s")
     _check_files(args)
     hears = trained.hears  # before TensorFlow is loaded: a run of unknown recipe is refused at once
     print(f"{trained.name}: {len(trained.classes)} genres, {hears}")

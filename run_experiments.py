@@ -38,19 +38,25 @@ def main():
     for number, job in enumerate(jobs, 1):
         if job.is_done(images_of[job.split]):
             continue
-        command = [*job.command]
-        if args.overwrite and (job.run() or job.unfinished):
-            command.append(experiments.OVERWRITE)
-        elif job.unfinished:
-            command.append(experiments.RESUME)
-        print(f"[{number} of {len(jobs)}] {shlex.join(['python', *command])}", flush=True)
         started = time.monotonic()
-        if why := call(command):
+        for options in _ways(job, args.overwrite):
+            command = [*job.command, *options]
+            print(f"[{number} of {len(jobs)}] {shlex.join(['python', *command])}", flush=True)
+            if not (why := call(command)):
+                break
+        if why:
             failed[job.command] = why
             print(f"failed after {time.monotonic() - started:.0f} s, and left out: {why}", flush=True)
     found = experiments.results(experiment, jobs, failed)
     write(experiment, found, folder)
     return BAD_DATA if failed else None
+
+
+def _ways(job, overwrite):
+    """The options to call a job with, one list after the other until one succeeds."""
+    if job.unfinished and not (overwrite and job.run()):
+        return [[experiments.RESUME]] + [[experiments.OVERWRITE]] * overwrite  # it may be of another command
+    return [[experiments.OVERWRITE] if overwrite and job.run() else []]
 
 
 def _parser():

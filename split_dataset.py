@@ -40,6 +40,8 @@ def main():
     near = splits.read_near(near_path)
     if args.check:
         return _check(images_path, near, near_path, args.strict)
+    if Path.cwd().is_relative_to(images_path.resolve()):
+        raise CallError(f"--images_path={images_path} is where you are, and it would be replaced; give another")
     if images_path.resolve() == dataset_path.resolve():
         raise CallError(f"--images_path and --dataset_path are both {images_path}; the split needs a folder of its own")
     folders = _folders(args, dataset_path)

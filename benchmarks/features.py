@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # genre and the scripts at the root
 
 from genre import audio
-from genre.command_line import Parser, run
+from genre.command_line import DataError, Parser, run
 from genre.datasets import folder
 from genre.features import FEATURES, Sound, compute
 from genre.recipe import Recipe
@@ -28,11 +28,18 @@ def main():
     found = {feature: [] for feature in recipes}
     tracks = folder.tracks(args.audio_files_path)
     for track in tqdm(tracks, unit="track", disable=None):
-        piece = next(audio.pieces(track.path, rates, 30.0))
+        try:
+            piece = next(audio.pieces(track.path, rates, 30.0))
+        except audio.AudioError as error:
+            tqdm.write(f"left out: {track.path} {error}")
+            continue
         sounds = {sr: Sound(samples, sr) for sr, samples in piece.samples.items()}
         for feature, recipe in recipes.items():
             found[feature].append(measure(sounds[recipe.sr], recipe))
-    print(f"{len(tracks)} tracks, the first 30 s of each; grey levels 0 to 255")
+    measured = len(next(iter(found.values())))
+    print(f"{measured} tracks, the first 30 s of each; grey levels 0 to 255")
+    if not measured:
+        raise DataError(f"not one of {len(tracks)} tracks could be measured; the reasons stand above")
     columns = ("0.1 %", "median", "99.9 %", "clipped %", "at the floor %", "from librosa")
     print(f"{'feature':12}" + "".join(f"{column:>16}" for column in columns))
     for feature, rows in found.items():

@@ -149,11 +149,13 @@ def plain(path, feature, size, temporary):
 
 def floor(path, feature, picture):
     """Reading the file, the bare FFTs and zlib over the picture: what no way can go far below."""
-    samples, _ = soundfile.read(path, dtype="float32")
-    n_fft, hop_length = frame(feature, len(samples))
-    frames = np.ones((min(64, 1 + len(samples) // hop_length), scipy.fft.next_fast_len(n_fft)), np.float32)
-    for start in range(0, 1 + len(samples) // hop_length, len(frames)):
-        scipy.fft.rfft(frames[: 1 + len(samples) // hop_length - start], axis=1)
+    samples, sr = soundfile.read(path, dtype="float32")
+    length = round(len(samples) * Recipe.of(feature).sr / sr)
+    n_fft, hop_length = frame(feature, length)
+    count = 1 + length // hop_length
+    frames = np.ones((min(64, count), scipy.fft.next_fast_len(n_fft)), np.float32)
+    for start in range(0, count, len(frames)):
+        scipy.fft.rfft(frames[: count - start], axis=1)
     zlib.compress(picture, 1)
 
 

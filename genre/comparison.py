@@ -49,9 +49,7 @@ class Judged:
     @property
     def name(self):
         """Its folder from the script's name on: time_model/mel."""
-        parts, start = self.run.folder.parts, (self.run.info["script"], self.run.info["feature"])
-        found = [i for i in range(len(parts)) if parts[i : i + 2] == start]
-        return "/".join(parts[found[-1] :]) if found else self.run.folder.as_posix()
+        return "/".join(self.run.place) or self.run.folder.as_posix()
 
     @property
     def multi_label(self):

@@ -163,6 +163,10 @@ function Expand-Members([string]$Archive, [string]$Folder, [bool]$IsZip) {
         } catch { Write-Host 'once more with tar, which knows more methods of compression' }
     }
     & $Tar -xf $Archive -C $Folder
+    if ($LASTEXITCODE -ne 0 -and $IsZip -and (Get-Command python -ErrorAction SilentlyContinue)) {
+        Write-Host 'once more with Python, which knows bzip2, too'
+        & python -m zipfile -e $Archive $Folder
+    }
     if ($LASTEXITCODE -ne 0) { Fail 1 "cannot unpack $Archive (disk full?): make room and call again" }
 }
 

@@ -176,6 +176,10 @@ def read(path):
     _check(found, KEYS, ("title",), path)
     if not isinstance(systems, list) or not systems or not all(isinstance(system, dict) for system in systems):
         raise DataError(f"{path} has no [[systems]]")
+    if not all(isinstance(command, str) for command in found.get("prepare", ())):
+        raise DataError(f"{path}: prepare should be commands, such as ['python split_dataset.py']")
+    if found.get("folds", 0) < 0 or found.get("splits") == {}:
+        raise DataError(f"{path}: folds should be 0 or more, and splits name {GIVEN}, {RANDOM} or both")
     if unknown := set(found.get("splits", {})) - {GIVEN, RANDOM}:
         raise DataError(f"{path}: splits.{min(unknown)} is unknown; expected {GIVEN} or {RANDOM}")
     if not all(isinstance(seed, int) for seed in found.get("seeds", ())) or found.get("seeds") == []:

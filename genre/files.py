@@ -123,7 +123,7 @@ def read_csv(path):
             yield reader
         except csv.Error as error:
             what = f"{path} is no CSV from line {reader.line_num + 1} on ({error})"
-            raise DataError(f'{what}; look for a quote (") that is not closed, or make it again') from None
+            raise DataError(f'{what}; look for a quote (") that is not closed or not doubled') from None
 
 
 def _open_text(path):
@@ -157,6 +157,8 @@ def recover_folder(final, keep=None):
     for path in [path for path in sorted(old.iterdir()) if keep and keep(path)]:
         if not (final / path.name).exists():
             path.rename(final / path.name)
+    if old.is_symlink():  # what it leads to stays as it is
+        old.unlink()
     shutil.rmtree(old, ignore_errors=True)
 
 

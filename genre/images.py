@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import math
 import warnings
 import zlib
 
@@ -141,7 +142,8 @@ def parse_size(text):
         size = tuple(None if side == "native" else int(side) for side in sides)
     except ValueError:
         size = ()
-    if len(size) != 2 or any(side is not None and side < 1 for side in size):
+    sides = [side for side in size if side is not None]
+    if len(size) != 2 or min(sides, default=1) < 1 or math.prod(sides) > LARGEST:
         raise argparse.ArgumentTypeError(f"expected BINSxFRAMES such as 128x400, nativex400 or native, not {text!r}")
     return size
 

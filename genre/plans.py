@@ -1,5 +1,6 @@
 """What a training will do: its settings, which make two runs the same run, and its data, checked beforehand."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -246,6 +247,8 @@ def _chunk_frames(sources, args):
 
 def target(args, script, feature):
     """The folder of a run; where one call trains several, of one seed or one tag each, it is below theirs."""
+    if args.run_name in runs.OWN:
+        raise CallError(f"--run_name={args.run_name} is what a run calls something of its own; give another name")
     return Path(args.models, script, feature, args.run_name, fold(args), args.member)
 
 
@@ -334,9 +337,11 @@ def _rows(sources):
 
 
 def weights_hash(folder):
-    """A short hash of a run's network, "" where it has none."""
-    path = folder / runs.MODEL
-    return files.sha256(path)[:16] if path.is_file() else ""
+    """A short hash of a run's network. Raises: DataError: it has none."""
+    try:
+        return files.sha256(folder / runs.MODEL)[:16]
+    except OSError as error:
+        raise DataError(f"{folder / runs.MODEL} cannot be read ({error.strerror}); train the run again") from None
 
 
 def _channel_weights(of_features, shapes):
@@ -369,20 +374,18 @@ def warn_of_leaks(plan):
         )
 
 
-def warn_of_other_splits(plan, sources):
-    """A line for each run that layers start from and that may have learned what is judged here. Args: sources: [Run]"""
-    ours = {row.track for _, row in plan.rows}
+def warn_of_another_split(plan, source):
+    """One line if a run that layers start from may have learned what is judged here. Args: source: a Run."""
+    ours, held_out = {row.track for _, row in plan.rows}, set()
     judged = {row.track for _, row in plan.rows if not row.file.startswith("train/")}
-    for source in sources:
-        path, theirs = source.folder / "predictions.csv", set()
-        if path.is_file():
-            with files.read_csv(path) as rows:
-                theirs = {row.get("track") for row in rows}
-        if ours & theirs and (learned := judged - theirs):
-            print(
-                f"warning: {source.folder} is of another split of these tracks and may have learned {len(learned)} of "
-                f"the {len(judged)} validation and test tracks, such as {min(learned)}; the scores flatter"
-            )
+    path = source.folder / "predictions.csv"
+    with contextlib.suppress(FileNotFoundError, DataError), files.read_csv(path) as rows:
+        held_out = {row.get("track") for row in rows}
+    if ours & held_out and (others := judged - held_out):
+        print(
+            f"warning: {source.folder} did not hold out {len(others)} of the {len(judged)} validation and test tracks, "
+            f"such as {min(others)}; if it was trained on them, the scores flatter"
+        )
 
 
 def finished(settings, target):

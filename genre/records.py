@@ -39,10 +39,8 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
 
 
 def is_other(path):
-    """Whether something in a run's folder is not of that run: other runs and their summary, and what is in no run."""
-    if not (path.parent / runs.RUN).is_file():
-        return True
-    return path.name == evaluation.SUMMARY or (path.is_dir() and path.name not in runs.OWN_FOLDERS)
+    """Whether something in a run's folder is not of that run: other runs, their summary, the user's own files."""
+    return path.name not in runs.OWN
 
 
 def _info(plan, pictures, info, device):

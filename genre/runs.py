@@ -17,7 +17,10 @@ import scipy.special
 
 RUN, MODEL, WEIGHTS, ESTIMATOR = "run.json", "model.keras", "model.weights.h5", "model.skops"
 MEMBERS = "members"  # folder of an ensemble: what each of its runs needs to label songs
-OWN_FOLDERS = (MEMBERS, "checkpoints", "saved_model")  # of a run; others in its folder are of other runs
+OWN = {RUN, MODEL, WEIGHTS, ESTIMATOR, MEMBERS, "checkpoints", "saved_model", "model.onnx", "model.tflite", "README.md"}
+OWN |= {f"{name}.csv" for name in ("confusion_matrix", "history", "members", "predictions", "search", "tags")}
+OWN |= {f"{name}.png" for name in ("confusion_matrix", "genres", "history", "reliability", "roc", "tags", "tsne")}
+OWN |= {"metrics.json"}  # all that a run may write into its folder; what else is there is of other runs, or the user's
 BATCH = 8  # pieces a forward pass: the widest network here takes 0.65 GB for each
 SMALLEST = 1e-7  # probability, for its logarithm
 
@@ -53,6 +56,13 @@ class Run:
     @property
     def name(self):
         return f"{self.info['script']}/{self.info['feature']}"
+
+    @property
+    def place(self):
+        """The end of its folder's path, from the script's name on: ("time_model", "mel", "seed0"); () without it."""
+        parts, start = self.folder.absolute().parts, (self.info["script"], self.info["feature"])
+        found = [i for i in range(len(parts)) if parts[i : i + 2] == start]
+        return parts[found[-1] :] if found else ()
 
     @property
     def classes(self):

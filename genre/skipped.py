@@ -1,9 +1,10 @@
 """The songs that could not be used, and why: a table to look things up in, and its first lines to read."""
 
 import collections
+import csv
 from pathlib import Path
 
-from genre.files import read_csv, write_csv
+from genre.files import write_csv
 
 SKIPPED = "skipped.csv"
 SHOWN = 20  # lines that are printed
@@ -22,8 +23,8 @@ def read(folder):
     """{path: reasons} of an earlier run's table; {} where there is none."""
     found, path = collections.defaultdict(list), Path(folder, SKIPPED)
     if path.is_file():
-        with read_csv(path) as reader:
-            for row in reader:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            for row in csv.DictReader(file):
                 found[row.get("file")].append(row.get("reason") or "")
     return found
 

@@ -243,7 +243,7 @@ def read(path, only=None):
     tracks, values = [], []
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)
             order = _order(path, [next(reader, [])[1:] for _ in LEVELS])
             for number, row in enumerate(reader):
                 first = number == 0 and not any(row[1:])  # the line after the column names has but a name of its own

@@ -128,7 +128,8 @@ def train(build_model, sources, args):
         if args.log:
             logs.check(args.log)
         if args.init_from:
-            training["init_from_weights"] = [plans.weights_hash(Path(path)) for path in names(args.init_from)]
+            found = [runs.read(path) for path in names(args.init_from)]
+            training["init_from_weights"] = ["" if run.estimator else plans.weights_hash(run.folder) for run in found]
         training["precision"] = precision_of(args.precision)
         training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
     plan = _plan(build_model, sources, args, training)
@@ -163,12 +164,10 @@ def _train_network(plan, pictures, unfinished):
     keras.config.set_dtype_policy(plan.settings["training"]["precision"])
     try:
         network = _assemble(plan, levels, sum(len(part.y) for part in pictures.values()))
-        sources = [runs.read(path) for path in names(plan.args.init_from)]
-        copied = networks.init_from(_core(plan, network), sources)
+        copied = networks.init_from(_core(plan, network), [runs.read(path) for path in names(plan.args.init_from)])
         history = _prepare_unfinished(plan, unfinished)
         _print_plan(plan, pictures, f"{_core(plan, network).count_params():,} parameters")
         _print_copied(copied)
-        plans.warn_of_other_splits(plan, sources)
         kept = {subset: _through(network.front, p) for subset, p in pictures.items()}
         if network.front:
             pictures["train"] = pictures["train"]._replace(x=None)  # memory
@@ -360,6 +359,8 @@ def _print_plan(plan, pictures, size):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
     _warn_of_labels(plan, pictures)
     plans.warn_of_leaks(plan)
+    for path in names(getattr(plan.args, "init_from", "")):
+        plans.warn_of_another_split(plan, runs.read(path))
     counts = " and ".join(f"{len({r.track for r in p.rows})} {subset}" for subset, p in pictures.items())
     taken = dict.fromkeys(source.words for source in plan.sources)
     of_runs = "".join(f", embeddings of {base.folder}" for base in plan.bases)

@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -198,6 +199,19 @@ def test_fma_is_fetched_verified_and_unpacked_once(server, call, tmp_path, fetch
 @needs_bash
 @pytest.mark.skipif(not shutil.which("bsdtar"), reason="bsdtar")
 def test_fma_needs_unzip_or_bsdtar(server, call, tmp_path):
+    call("download_fma.sh", without=("unzip",), **fma(server))
+    assert (tmp_path / "data" / "fma_small" / "000" / "000002.mp3").read_bytes() == noise(2)
+
+
+@needs_bash
+@pytest.mark.skipif(not shutil.which("unzip"), reason="unzip")
+def test_what_an_unzip_without_bzip2_cannot_unpack_python_does(server, call, tmp_path):
+    tools = tmp_path / "tools-curl-unzip"
+    tools.mkdir()
+    (tools / "unzip").write_text(f'#!{BASH}\n[ "$1" != -qq ] || exit 81\nexec {shutil.which("unzip")} "$@"\n')
+    (tools / "unzip").chmod(0o755)
+    (tools / "python3").write_text(f'#!{BASH}\nexec {sys.executable} "$@"\n')
+    (tools / "python3").chmod(0o755)
     call("download_fma.sh", without=("unzip",), **fma(server))
     assert (tmp_path / "data" / "fma_small" / "000" / "000002.mp3").read_bytes() == noise(2)
 

@@ -44,7 +44,7 @@ def fuse(monkeypatch, data, name, *options):
     return models / "metadata_fusion_model"
 
 
-def test_names_are_worth_something_only_where_a_split_tears_artists_apart(data, monkeypatch, capsys):
+def test_what_names_were_worth_is_said_and_is_nothing_where_artists_are_kept_apart(data, monkeypatch, capsys):
     apart = runs.read(fuse(monkeypatch, data, "apart") / FEATURES)
     shown = capsys.readouterr().out
     assert "train has an artist or album of 0 of 6 validation tracks" in shown and "worth +0.0 points" in shown
@@ -76,7 +76,7 @@ def test_a_song_is_predicted_by_all_branches_and_its_own_tags(data, monkeypatch)
     np.testing.assert_allclose(with_tags, [float(expected[name]) for name in run.classes], atol=1e-3)
 
 
-def test_fewer_branches_are_as_good_and_none_of_pictures_is_refused(data, monkeypatch, capsys):
+def test_fewer_branches_train_and_none_of_pictures_is_refused(data, monkeypatch, capsys):
     folder = fuse(monkeypatch, data, "apart", "--features=mel+statistics")
     assert "names" not in json.loads((folder / "mel+statistics" / "run.json").read_text())
     options = (f"--data={data / 'apart'}", "--features=artist+statistics")

@@ -6,7 +6,7 @@ import json
 
 import frequency_model
 from genre import index, inputs, losses, multi_label, runs, training
-from genre.backend import keras, tf
+from genre.backend import tf
 from genre.command_line import CallError
 from genre.options import parser_of
 
@@ -164,8 +164,7 @@ def test_one_network_for_each_tag_is_summed_up(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("name", ON_PICTURES)
-def test_every_architecture_learns_tags_with_one_step(name):
-    keras.utils.set_random_seed(0)
+def test_every_architecture_can_be_built_for_one_tag(name):
     build_model = importlib.import_module(name).build_model
     offline = {"weights": "none"} if name.startswith("vgg16") else {}
     shape = {"mel": (12, 20, 1)} if main_keywords(name).get("inputs") == "features" else (12, 20, 1)

@@ -104,6 +104,12 @@ def test_a_song_shorter_than_a_piece_has_a_timeline_too(tmp_path, trained_run):
         np.testing.assert_allclose(said, [run.label(tmp_path / "short.wav").probabilities] * steps, atol=1e-6)
 
 
+def test_a_timeline_of_endless_steps_is_refused(tmp_path, trained_run):
+    soundfile.write(tmp_path / "song.wav", sine(2000, 1), SR)
+    options = (f"--run={trained_run}", f"--timeline={tmp_path}", "--step=1e-300")
+    assert "is too short; take at least 0.01 s" in one_line_error("predict.py", tmp_path / "song.wav", *options, code=2)
+
+
 def test_several_runs_vote(tmp_path, trained_run, split_data):
     other = tmp_path / "frequency_model" / "mel"
     common = (f"--data={split_data}", f"--models={tmp_path}", "--epochs=1", "--filter_bins=4")

@@ -116,11 +116,11 @@ def test_a_link_to_another_disk_stays_one(data):
         assert not [path for path in data.iterdir() if path.name.startswith(".")]
 
 
-def test_the_folder_of_the_call_itself_can_be_that_of_the_split(data):
+def test_the_folder_of_the_call_itself_is_never_replaced(data):
     (data / "here").mkdir()
-    dataset = f"--dataset_path={data / 'dataset'}"
-    call("split_dataset.py", dataset, "--images_path=.", cwd=data / "here")
-    assert index.read(data / "here" / "mel")
+    for path in (".", ".."):
+        options = (f"--dataset_path={data / 'dataset'}", f"--images_path={path}")
+        assert "is where you are" in one_line_error("split_dataset.py", *options, cwd=data / "here", code=2)
 
 
 def test_the_data_set_itself_is_never_replaced_nor_split_twice(data):

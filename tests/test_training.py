@@ -73,6 +73,7 @@ def test_a_run_holds_all_that_the_contract_names(tmp_path, pictures):
         "run.json",
         "tsne.png",
     ]
+    assert {path.name for path in run.iterdir()} <= runs.OWN
     assert [path.name for path in run.parent.iterdir()] == ["mel"]  # nothing unfinished is left
     info = json.loads((run / "run.json").read_text())
     card = (run / "README.md").read_text()
@@ -102,15 +103,21 @@ def test_the_map_is_of_what_the_last_layer_decides_on_of_the_last_subsets_tracks
 
 def test_a_run_that_is_trained_anew_keeps_the_runs_below_it_and_nothing_of_the_old_one(tmp_path):
     run = train(tmp_path, "--epochs=2", "--checkpoint_every=1")
-    (run / "summary.csv").touch()
+    for own in ("summary.csv", "notes.md"):
+        (run / own).touch()
     for stale in (evaluation.MAP, "tags.csv", "model.onnx", "saved_model/saved_model.pb"):
         (run / stale).parent.mkdir(exist_ok=True)
         (run / stale).touch()
     below = train(tmp_path, "--epochs=1", "--run_name=below")
     names = {path.name for path in below.iterdir()}
     train(tmp_path, "--epochs=1", "--overwrite")
-    assert {path.name for path in run.iterdir()} == names | {"below", "summary.csv"}
+    assert {path.name for path in run.iterdir()} == names | {"below", "summary.csv", "notes.md"}
     assert {path.name for path in below.iterdir()} == names
+
+
+def test_a_run_cannot_have_the_name_of_what_a_run_holds(tmp_path):
+    with pytest.raises(CallError, match="--run_name=checkpoints is what a run calls something of its own"):
+        train(tmp_path, "--run_name=checkpoints")
 
 
 def test_its_two_weight_files_hold_the_same(tmp_path):
@@ -286,12 +293,12 @@ def test_starting_from_a_run_of_another_split_of_the_same_tracks_is_warned_of(tm
     folder = write_pictures(tmp_path / "images" / "mel", counts=[("train", 8), ("validation", 4), ("test", 4)])
     source = train(tmp_path, "--epochs=1")
     train(tmp_path, "--epochs=1", f"--init_from={source}", "--run_name=same")
-    assert "another split" not in capsys.readouterr().out
+    assert "hold out" not in capsys.readouterr().out
     for name in ("train7.png", "validation3.png"):  # change places
         subset, other = ("train", "validation") if name < "v" else ("validation", "train")
         (folder / subset / "a" / name).rename(folder / other / "a" / name)
     train(tmp_path, "--epochs=1", f"--init_from={source}", "--run_name=other")
-    assert "may have learned 1 of the 16 validation and test tracks, such as a/train7;" in capsys.readouterr().out
+    assert "did not hold out 1 of the 16 validation and test tracks, such as a/train7;" in capsys.readouterr().out
 
 
 def test_pictures_are_reduced_to_the_scripts_largest_size_but_never_enlarged(tmp_path):

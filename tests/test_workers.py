@@ -64,10 +64,10 @@ def cluster(tmp_path):
     """(address of a scheduler on loopback, its two worker processes)."""
     file = tmp_path / "scheduler.json"
     options = ("--scheduler-file", str(file), "--host", "127.0.0.1")
-    processes = [start("scheduler", *options, "--port", "0", "--no-dashboard")]
+    folder = ("--local-directory", str(tmp_path / "dask"))
+    processes = [start("scheduler", *options, "--port", "0", "--no-dashboard", *folder)]
     try:
         wait_until(file.exists)
-        folder = ("--local-directory", str(tmp_path / "dask"))
         worker = ("worker", *options, "--nthreads=1", "--no-nanny", "--no-dashboard", *folder)
         processes += [start(*worker), start(*worker)]
         from dask.distributed import Client
@@ -91,6 +91,7 @@ def test_a_worker_that_lacks_the_program_or_a_folder_is_named_at_once(tmp_path, 
     stranger = tmp_path / "stranger"
     stranger.mkdir()
     command = [sys.executable, "-m", "dask", "worker", address, "--no-nanny", "--no-dashboard"]
+    command += ["--local-directory", str(tmp_path / "dask")]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     worker = subprocess.Popen(command, cwd=stranger, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -112,10 +113,13 @@ def test_a_dask_cluster_that_loses_a_worker_in_mid_run_makes_every_picture(tmp_p
     options = (f"--data={tmp_path}", *QUICK, f"--dataset_path={tmp_path / 'far'}")
     command = [sys.executable, str(ROOT / "create_spectrograms.py"), *options, "--backend=dask"]
     run = subprocess.Popen([*command, f"--scheduler={address}"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    wait_until(lambda: len(list(pictures.glob("*/*.png"))) > 5)
-    assert run.poll() is None
-    first.kill()
-    output, _ = run.communicate(timeout=TIMEOUT)
+    try:
+        wait_until(lambda: len(list(pictures.glob("*/*.png"))) > 5)
+        assert run.poll() is None
+        first.kill()
+        output, _ = run.communicate(timeout=TIMEOUT)
+    finally:
+        run.kill()
     assert run.returncode == 0, output
     assert b"Traceback" not in output
     rows = index.read(pictures)

@@ -74,7 +74,7 @@ def _metadata(path):
     csv.field_size_limit(2**24)  # artists' biographies
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            lines = csv.reader(file)
+            lines = csv.reader(file, strict=True)
             names = list(zip(next(lines), next(lines), strict=True))
             for cells in lines:
                 if cells and cells[0].isdigit():

@@ -72,7 +72,7 @@ def _rows(root, number, subset):
     if not path.is_file():
         raise CallError(f"no list {path}; fetch MTG-Jamendo with {FETCH}")
     with open(path, encoding="utf-8", newline="") as file:
-        lines = csv.reader(file, delimiter="\t")
+        lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         next(lines, None)
         for cells in lines:
             labels = tuple(tag.removeprefix(PREFIX) for tag in cells[5:] if tag.startswith(PREFIX))
