@@ -128,8 +128,9 @@ def train(build_model, sources, args):
         if args.log:
             logs.check(args.log)
         if args.init_from:
-            found = [runs.read(path) for path in names(args.init_from)]
-            training["init_from_weights"] = ["" if run.estimator else plans.weights_hash(run.folder) for run in found]
+            there = [runs.read(path).folder for path in names(args.init_from)]
+            weights = [plans.weights_hash(folder) for folder in there if (folder / runs.MODEL).is_file()]
+            training["init_from_weights"] = weights  # of the others `networks.init_from` says what they lack
         training["precision"] = precision_of(args.precision)
         training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
     plan = _plan(build_model, sources, args, training)
