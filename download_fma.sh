@@ -20,7 +20,8 @@ if command -v unzip >/dev/null; then
     names() { unzip -Z1 "$1"; }
     details() { unzip -Z "$1"; }
     # 81: an unzip that was built without bzip2, by which FMA's archives are compressed
-    extract() { unzip -qq "$1" -d "$2" || { [ $? -eq 81 ] && python3 -m zipfile -e "$1" "$2"; }; }
+    extract() { unzip -qq "$1" -d "$2" || { [ $? -eq 81 ] && otherwise "$1" "$2"; }; }
+    otherwise() { bsdtar -xof "$1" -C "$2" 2>/dev/null || python3 -m zipfile -e "$1" "$2"; }
 else
     names() { bsdtar -tf "$1"; }
     details() { bsdtar -tvf "$1"; }

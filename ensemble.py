@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre import cards, estimators, evaluation, files, index, plans, provenance, records, runs, voting
-from genre.command_line import CallError, DataError, Parser, names, natural, plain_name, run
+from genre.command_line import CallError, DataError, Parser, names, natural, run
 
 import numpy as np
 
@@ -70,7 +70,9 @@ def _parser():
     parser.add_argument("--method", default="mean", help=text)
     parser.add_argument("--seed", type=natural, default=0, help="of the folds by which stacking is scored")
     parser.add_argument("--models", default="models", help="folder that runs go to, as ensemble/<feature>/<method>/")
-    parser.add_argument("--run_name", type=plain_name, default="", help="puts the run one level deeper, for variants")
+    parser.add_argument(
+        "--run_name", type=runs.run_name, default="", help="puts the run one level deeper, for variants"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     return parser
 

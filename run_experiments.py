@@ -44,6 +44,7 @@ def main():
             print(f"[{number} of {len(jobs)}] {shlex.join(['python', *command])}", flush=True)
             if not (why := call(command)):
                 break
+            print(why)
         if why:
             failed[job.command] = why
             print(f"failed after {time.monotonic() - started:.0f} s, and left out: {why}", flush=True)
@@ -54,8 +55,8 @@ def main():
 
 def _ways(job, overwrite):
     """The options to call a job with, one list after the other until one succeeds."""
-    if job.unfinished and not (overwrite and job.run()):
-        return [[experiments.RESUME]] + [[experiments.OVERWRITE]] * overwrite  # it may be of another command
+    if job.unfinished:  # perhaps of another command, which is refused
+        return [[experiments.RESUME]] + [[experiments.OVERWRITE]] * overwrite
     return [[experiments.OVERWRITE] if overwrite and job.run() else []]
 
 

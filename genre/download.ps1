@@ -162,12 +162,17 @@ function Expand-Members([string]$Archive, [string]$Folder, [bool]$IsZip) {
             return
         } catch { Write-Host 'once more with tar, which knows more methods of compression' }
     }
-    & $Tar -xf $Archive -C $Folder
-    if ($LASTEXITCODE -ne 0 -and $IsZip -and (Get-Command python -ErrorAction SilentlyContinue)) {
+    $code = 1
+    if (Get-Command $Tar -ErrorAction SilentlyContinue) {
+        & $Tar -xf $Archive -C $Folder
+        $code = $LASTEXITCODE
+    }
+    if ($code -ne 0 -and $IsZip -and (Get-Command python -ErrorAction SilentlyContinue)) {
         Write-Host 'once more with Python, which knows bzip2, too'
         & python -m zipfile -e $Archive $Folder
+        $code = $LASTEXITCODE
     }
-    if ($LASTEXITCODE -ne 0) { Fail 1 "cannot unpack $Archive (disk full?): make room and call again" }
+    if ($code -ne 0) { Fail 1 "cannot unpack $Archive (disk full?): make room and call again" }
 }
 
 # The archive becomes $Data/$Name, whole or not at all.

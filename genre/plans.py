@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre import evaluation, files, images, index, inputs, metadata, runs, splits, tables
-from genre.command_line import CallError, DataError, natural, parameters, plain_name
+from genre.command_line import CallError, DataError, natural, parameters
 
 import numpy as np
 
@@ -124,7 +124,7 @@ def add_run_options(parser):
     """--models and --run_name. Returns their group, for what else is said of the run."""
     group = parser.add_argument_group("run")
     group.add_argument("--models", default="models", help="folder that runs go to, as <script>/<feature>/")
-    group.add_argument("--run_name", type=plain_name, default="", help="puts the run one level deeper, for variants")
+    group.add_argument("--run_name", type=runs.run_name, default="", help="puts the run one level deeper, for variants")
     return group
 
 
@@ -247,8 +247,6 @@ def _chunk_frames(sources, args):
 
 def target(args, script, feature):
     """The folder of a run; where one call trains several, of one seed or one tag each, it is below theirs."""
-    if args.run_name in runs.OWN:
-        raise CallError(f"--run_name={args.run_name} is what a run calls something of its own; give another name")
     return Path(args.models, script, feature, args.run_name, fold(args), args.member)
 
 

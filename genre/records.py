@@ -39,8 +39,8 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
 
 
 def is_other(path):
-    """Whether something in a run's folder is not of that run: other runs, their summary, the user's own files."""
-    return path.name not in runs.OWN
+    """Whether something in a run's folder is not of that run: other runs, their summary, what a user put there."""
+    return path.name not in runs.OWN or not (path.parent / runs.RUN).is_file()
 
 
 def _info(plan, pictures, info, device):

@@ -1,5 +1,6 @@
 """A run: the folder models/<name>/<feature>/ with a trained model and all that is needed to repeat or use it."""
 
+import argparse
 import dataclasses
 import functools
 import json
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre import audio, images, inputs, metadata, statistics, tables, voting
-from genre.command_line import CallError, DataError, first_line
+from genre.command_line import CallError, DataError, first_line, plain_name
 from genre.features import Sound
 from genre.recipe import Recipe
 
@@ -23,6 +24,13 @@ OWN |= {f"{name}.png" for name in ("confusion_matrix", "genres", "history", "rel
 OWN |= {"metrics.json"}  # all that a run may write into its folder; what else is there is of other runs, or the user's
 BATCH = 8  # pieces a forward pass: the widest network here takes 0.65 GB for each
 SMALLEST = 1e-7  # probability, for its logarithm
+
+
+def run_name(text):
+    """For argparse's `type`: a plain name that is not one of OWN, as runs lie below each other."""
+    if plain_name(text) in OWN:
+        raise argparse.ArgumentTypeError(f"{text} is what a run calls something of its own; give another name")
+    return text
 
 
 class Heard(NamedTuple):

@@ -23,7 +23,7 @@ def read(folder):
     """{path: reasons} of an earlier run's table; {} where there is none."""
     found, path = collections.defaultdict(list), Path(folder, SKIPPED)
     if path.is_file():
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             for row in csv.DictReader(file):
                 found[row.get("file")].append(row.get("reason") or "")
     return found

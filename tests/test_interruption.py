@@ -98,7 +98,7 @@ def test_after_a_kill_every_picture_is_whole_and_the_next_run_goes_on(songs, und
 
 @posix
 def test_when_only_the_main_process_is_killed_its_workers_end_with_it(songs, tmp_path):
-    run = start(songs, tmp_path, "--workers=2", "--overlap=0.99")  # 400 pieces a song: the workers are in one
+    run = start(songs, tmp_path, "--workers=2", "--overlap=0.999")  # 4,001 pieces a song: the workers are in one
     wait_for_pictures(tmp_path, run)
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
@@ -106,6 +106,7 @@ def test_when_only_the_main_process_is_killed_its_workers_end_with_it(songs, tmp
     while there != (there := sorted(tmp_path.glob("mel/*/*"))):  # the workers have ended when nothing comes any more
         assert time.monotonic() < deadline
         time.sleep(1)
+    assert len(there) < 4001  # neither has made its own to the end
 
 
 @posix

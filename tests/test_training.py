@@ -116,7 +116,7 @@ def test_a_run_that_is_trained_anew_keeps_the_runs_below_it_and_nothing_of_the_o
 
 
 def test_a_run_cannot_have_the_name_of_what_a_run_holds(tmp_path):
-    with pytest.raises(CallError, match="--run_name=checkpoints is what a run calls something of its own"):
+    with pytest.raises(CallError, match="--run_name: checkpoints is what a run calls something of its own"):
         train(tmp_path, "--run_name=checkpoints")
 
 
@@ -236,11 +236,13 @@ def test_a_finished_run_is_kept_unless_overwritten(tmp_path, capsys):
 def test_files_that_training_did_not_write_are_kept(tmp_path):
     folder = tmp_path / "models" / "time_model" / "mel"
     folder.mkdir(parents=True)
-    (folder / "notes.txt").write_text("mine")
+    for name in ("notes.txt", "checkpoints/mine.txt"):  # the latter is called as a run calls something of its own
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("mine")
     with pytest.raises(CallError, match=r"holds files but no run\.json; move them away"):
         train(tmp_path, "--epochs=1")
     train(tmp_path, "--epochs=1", "--overwrite")
-    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "notes.txt").read_text() == (folder / "checkpoints" / "mine.txt").read_text() == "mine"
     assert (folder / "run.json").is_file()
 
 
