@@ -60,15 +60,15 @@ def wait_until(condition):
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, monkeypatch):
     """(address of a scheduler on loopback, its two worker processes)."""
+    monkeypatch.setenv("DASK_TEMPORARY_DIRECTORY", str(tmp_path / "dask"))
     file = tmp_path / "scheduler.json"
     options = ("--scheduler-file", str(file), "--host", "127.0.0.1")
-    folder = ("--local-directory", str(tmp_path / "dask"))
-    processes = [start("scheduler", *options, "--port", "0", "--no-dashboard", *folder)]
+    processes = [start("scheduler", *options, "--port", "0", "--no-dashboard")]
     try:
         wait_until(file.exists)
-        worker = ("worker", *options, "--nthreads=1", "--no-nanny", "--no-dashboard", *folder)
+        worker = ("worker", *options, "--nthreads=1", "--no-nanny", "--no-dashboard")
         processes += [start(*worker), start(*worker)]
         from dask.distributed import Client
 
@@ -91,7 +91,6 @@ def test_a_worker_that_lacks_the_program_or_a_folder_is_named_at_once(tmp_path, 
     stranger = tmp_path / "stranger"
     stranger.mkdir()
     command = [sys.executable, "-m", "dask", "worker", address, "--no-nanny", "--no-dashboard"]
-    command += ["--local-directory", str(tmp_path / "dask")]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     worker = subprocess.Popen(command, cwd=stranger, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
