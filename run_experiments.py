@@ -38,16 +38,15 @@ def main():
     for number, job in enumerate(jobs, 1):
         if job.is_done(images_of[job.split]):
             continue
-        started = time.monotonic()
         for options in _ways(job, args.overwrite):
             command = [*job.command, *options]
             print(f"[{number} of {len(jobs)}] {shlex.join(['python', *command])}", flush=True)
+            started = time.monotonic()
             if not (why := call(command)):
                 break
-            print(why)
+            print(f"failed after {time.monotonic() - started:.0f} s: {why}", flush=True)
         if why:
             failed[job.command] = why
-            print(f"failed after {time.monotonic() - started:.0f} s, and left out: {why}", flush=True)
     found = experiments.results(experiment, jobs, failed)
     write(experiment, found, folder)
     return BAD_DATA if failed else None

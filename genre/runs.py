@@ -175,7 +175,7 @@ class Run:
         a run whose estimator takes statistics as they are.
         """
         path = self.folder / MODEL
-        if self.on_statistics and self.estimator and not path.is_file():
+        if not self._has_network:
             return None
         from genre import layers  # noqa: F401, so that Keras knows them
         from genre.backend import keras
@@ -208,8 +208,13 @@ class Run:
 
     def must_have_network(self):
         """Raises: CallError: the run has none, but an estimator that takes statistics as they are."""
-        if self.on_statistics and (self.folder / ESTIMATOR).is_file() and not (self.folder / MODEL).is_file():
+        if not self._has_network:
             raise CallError(f"{self.folder} has no network to build on, only {ESTIMATOR}; name another run")
+
+    @property
+    def _has_network(self):
+        alone = self.on_statistics and (self.folder / ESTIMATOR).is_file()  # an estimator needs none there
+        return not alone or (self.folder / MODEL).is_file()
 
     def label(self, song):
         """What the run says of a song: the average over its pieces; a song shorter than a piece is padded with silence.
