@@ -1,5 +1,6 @@
 """Pictures of several runs beside each other."""
 
+from pathlib import PurePath
 from typing import NamedTuple
 
 from genre.plots import DOTS_PER_INCH, LONGEST, MANY, heading, plain, save, short
@@ -140,10 +141,20 @@ def reproduced(rows, splits, published, baselines, metric, each, title, path):
 
 def _compared_figure(runs):
     """A figure that leaves room for a legend of runs, and the lines of the legend."""
-    rows = min(len(runs), MANY) // _legend_columns([run.name for run in runs]) + 1
+    names = _that_fit([run.name for run in runs])
+    rows = min(len(runs), MANY) // _legend_columns(names) + 1
     figure = Figure(figsize=(10, 4.6 + 0.19 * rows), dpi=DOTS_PER_INCH, layout="constrained")
-    named = [(run, f"{run.number}  {plain(run.name, 2 * LONGEST)}") for run in runs]
+    named = [(run, f"{run.number}  {plain(name, 2 * LONGEST)}") for run, name in zip(runs, names, strict=True)]
     return figure, [Line2D([], [], color=run.colour, marker="o", label=label) for run, label in named]
+
+
+def _that_fit(names):
+    """Names of runs; where one is too long, all lose the folders that they share at the front until it is not."""
+    parts = [PurePath(name).parts for name in names]
+    while max(map(len, names)) > 2 * LONGEST and min(map(len, parts)) > 1 and len({of[0] for of in parts}) == 1:
+        parts = [of[1:] for of in parts]
+        names = ["/".join(of) for of in parts]
+    return names
 
 
 def _legend_columns(labels):

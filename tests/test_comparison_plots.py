@@ -48,6 +48,21 @@ def test_no_number_of_a_compared_run_overlaps_another_or_a_point(tmp_path, figur
     assert len(figure.legends[0].texts) == (count + 1 if count <= 30 else 2)
 
 
+def test_names_too_long_for_the_legend_lose_the_folders_that_all_share(tmp_path, figures):
+    shared, own = (
+        "/home/someone/models/experiments/frontier/given",
+        [f"size_{i}/short_chunk_resnet_model/mel" for i in "ab"],
+    )
+    for folder, shown in (
+        (shared, [f"frontier/given/{name}" for name in own]),
+        ("models", [f"models/{name}" for name in own]),
+    ):
+        runs = [run._replace(name=f"{folder}/{name}") for run, name in zip(compared(2), own, strict=True)]
+        comparison_plots.curves(runs, "validation accuracy", "title", tmp_path / "a.png")
+        labels = [text.get_text() for text in figures[-1].legends[0].texts]
+        assert labels[:2] == [f"{i}  {name}" for i, name in enumerate(shown, 1)]
+
+
 def test_what_a_run_does_not_know_is_left_out_of_the_picture_of_costs(tmp_path, figures):
     runs = [run._replace(parameters=None) for run in compared(2)]
     runs[0] = runs[0]._replace(seconds=0.0, interval=None)
