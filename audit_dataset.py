@@ -145,4 +145,4 @@ def _print_faults(faults):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped="an audit is written at its end: nothing is kept")

@@ -1,4 +1,4 @@
-"""Put finished runs into one table and one picture, those judged on the same tracks beside each other.
+"""Put finished runs into tables and pictures, those judged on the same tracks beside each other.
 
     python compare_models.py
     python compare_models.py models/time_model/mel models/frequency_model/mel

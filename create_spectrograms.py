@@ -76,11 +76,15 @@ def _parser():
     datasets.add_options(parser)
     parser.add_argument("--dataset_path", metavar="FOLDER", help="where <feature>/<genre>/ goes, if not <data>/dataset")
     parser.add_argument("--preset", type=one_of(PRESETS), help=f"settings of an earlier project: {', '.join(PRESETS)}")
-    parser.add_argument("--seconds", type=positive_float, help=f"length of a piece in s (default: {SECONDS:g})")
+    parser.add_argument(
+        "--seconds", type=positive_float, help=f"length of a piece in s (default: the preset's, or {SECONDS:g})"
+    )
     parser.add_argument("--overlap", type=share, default=0.0, help="share of a piece that the next one repeats")
     sr = ", ".join(f"{name} {feature.sr}" for name, feature in features.FEATURES.items() if not feature.any_sr)
     parser.add_argument(
-        "--sr", type=positive, help=f"sampling rate in Hz that audio is brought to (default: 22050, {sr})"
+        "--sr",
+        type=positive,
+        help=f"sampling rate in Hz that audio is brought to (default: the preset's, or 22050, {sr})",
     )
     group = parser.add_argument_group("parameters of the transforms, by librosa's names")
     for name, (kind, text) in _parameters().items():

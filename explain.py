@@ -59,7 +59,7 @@ def _parser():
     parser.add_argument("song", metavar="SONG", help="an audio file")
     text = "what to look for (default: the likeliest two of the piece)"
     parser.add_argument("--genre", metavar="GENRE", help=text)
-    text = "explain the piece at this second of the song (default: the piece that speaks most for the song's genre)"
+    text = "explain the piece at this second (default: the one that speaks most for the song's genre, or for --genre)"
     parser.add_argument("--at", type=natural_float, metavar="SECONDS", help=text)
     text = "folder for the pictures, <song>.<run>.png and <run>.filters.png"
     parser.add_argument("--out", metavar="FOLDER", default="explained", help=text)

@@ -225,7 +225,8 @@ def stretches(trained, timeline, step, threshold):
 
 
 def _clock(seconds):
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    minutes, rest = divmod(round(seconds, 2), 60)
+    return f"{minutes:.0f}:{rest:05.2f}".removesuffix(".00")
 
 
 def _draw(trained, prediction, args, path):
@@ -278,4 +279,4 @@ def _shares(trained, probabilities):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped="the songs above stand in --csv or --json, where asked for; another call hears all again")

@@ -16,13 +16,12 @@ Probabilities: the ridge classifier and the support vector machines have none. T
 
 import argparse
 import dataclasses
-import json
 import shutil
 import time
 import warnings
 from typing import NamedTuple
 
-from genre import estimators, evaluation, files, plans, plots, records, runs, tables
+from genre import comparison, estimators, evaluation, files, plans, plots, records, runs, tables
 from genre.command_line import CallError, DataError, Parser, first_line, names, natural, run
 
 import numpy as np
@@ -139,9 +138,8 @@ def _is_finished(plan, strict):
 
 
 def _read(plan):
-    found = runs.read(plan.target)
-    scores = json.loads((plan.target / evaluation.METRICS).read_text(encoding="utf-8"))
-    return Result(found.estimator, scores, found.info["seconds"], found.info["note"])
+    found = comparison.read(plan.target)
+    return Result(found.run.estimator, found.scores, found.run.info["seconds"], found.run.info["note"])
 
 
 def _train(plan, songs, name):
@@ -206,7 +204,7 @@ def _validation(result):
 
 def _draw(plan, songs, results, folder):
     """The three pictures, of the last subset and of all songs."""
-    classes, test = plan.settings["classes"], plan.load("test")
+    classes, test = plan.settings["classes"], plan.test
     parts = songs | ({"test": test} if test else {})
     subset, last = list(parts.items())[-1]
     x, curves, counts = last.x.astype(np.float64), {}, {}

@@ -72,9 +72,11 @@ def _parser():
     own = parser.add_mutually_exclusive_group()
     text = f"shares of train, validation and test, even where there is an official list (default: {FRACTIONS})"
     own.add_argument("--fractions", default="", metavar="A,B,C", help=text)
-    own.add_argument("--folds", type=positive, metavar="K", help="cross-validation: fold0/ to fold<K-1>/, each a split")
+    text = "cross-validation, even where there is an official list: fold0/ to fold<K-1>/, each a split"
+    own.add_argument("--folds", type=positive, metavar="K", help=text)
     own.add_argument("--split_file", metavar="PATH", help="a CSV (track, subset) or a folder of three lists instead")
-    own.add_argument("--check", action="store_true", help="only report what the split in images/ puts apart")
+    text = f"split nothing, but say what the split in images/ puts apart, and write it to {splits.LEAKS} there"
+    own.add_argument("--check", action="store_true", help=text)
     text = (
         "CSV of pairs that a split that is drawn keeps together (default: <data>/audit/near_duplicates.csv, if there)"
     )
@@ -143,10 +145,10 @@ def _print_straddling(straddling):
 def _check(images_path, near, near_path, strict):
     """Report what each split below `images_path` puts apart, and write it down for training. Returns the exit code."""
     if not images_path.is_dir():
-        raise CallError(f"no split at {images_path}; make one with: python split_dataset.py")
+        raise CallError(f"no split at {images_path}; make one without --check")
     folders = sorted(p.parent for depth in ("*", "fold*/*") for p in images_path.glob(f"{depth}/train") if p.is_dir())
     if not folders:
-        raise CallError(f"{images_path} holds no <feature>/train; make a split with: python split_dataset.py")
+        raise CallError(f"{images_path} holds no <feature>/train; make a split without --check")
     if not Path(near_path).is_file():
         print(f"no {near_path}: nearly identical audio is not known; python audit_dataset.py finds it")
     lines = {folder.parent: [["feature", "kind", "track", "subset", "other", "other_subset"]] for folder in folders}
@@ -319,7 +321,7 @@ def _place(folder, target, row, subset):
     try:
         files.link(source, target / file)
     except FileNotFoundError:
-        raise DataError(f"{source} is gone; run {MAKE_PICTURES} again") from None
+        raise DataError(f"{source} is gone; make it again with create_spectrograms.py") from None
     except FileExistsError:
         raise DataError(f"{source} stands twice in its {index.INDEX}; make {folder} anew with --overwrite") from None
     return dataclasses.replace(row, file=file, subset=subset)

@@ -28,7 +28,7 @@ Made by `{command}`, seed {seed}, commit {git_commit}.
 ## Use
 
 For learning, for comparing methods, and for sorting music by these {kind}. Not for decisions about people, such as
-whose music is shown, bought or paid for. Music of another kind is given one of these {kind}, too.
+whose music is shown, bought or paid for. Music of another kind is labelled with these {kind}, too.
 
 ## Limits
 
@@ -39,7 +39,7 @@ chosen on the validation tracks, so that their scores flatter a little. Of other
 ## Licence
 
 {licence}
-This folder holds neither audio nor spectrograms, but the names of tracks, in predictions.csv.
+This folder holds neither audio nor spectrograms, but the names of tracks, in predictions.csv{names}.
 """
 UNKNOWN = """\
 That of the data was not recorded; the rights in the recordings are their holders'. Ask where the data comes from before
@@ -69,7 +69,9 @@ def write(folder, info, rows, scores):
     }
     lists = {name: "\n".join(f"- {line}" for line in lines) for name, lines in parts.items()}
     licence = datasets.licence(dataset.get("dataset")) or UNKNOWN
-    files.write_text(folder / CARD, TEXT.format(**info | lists | {"kind": kind, "licence": licence}))
+    knows_names = any("vocabulary" in taken for taken in info["inputs"])  # of genre.metadata
+    names = ", and those of the training tracks' artists or albums, in run.json" if knows_names else ""
+    files.write_text(folder / CARD, TEXT.format(**info | lists | {"kind": kind, "licence": licence, "names": names}))
 
 
 def _tracks(info, rows):
@@ -83,7 +85,8 @@ def _tracks(info, rows):
 def _classes(info, rows, kind):
     if not rows:
         return f"{kind}: {', '.join(info['classes'])}"
-    of_tracks = {row.track: row.labels for row in rows["train"]}
+    trained_on = None if info.get("multi_label") else 1  # the labels of a track
+    of_tracks = {row.track: row.labels[:trained_on] for row in rows["train"]}
     count = collections.Counter(label for labels in of_tracks.values() for label in labels)
     return f"{kind}, with their training tracks: {', '.join(f'{name} {count[name]}' for name in info['classes'])}"
 

@@ -22,10 +22,10 @@ class Parser(argparse.ArgumentParser):
     """An argparse parser whose help shows every default and whose errors are one line."""
 
     def __init__(self, doc):
-        lines = doc.strip().splitlines()
+        commands = re.search(r"^ *python .*", doc, re.DOTALL | re.MULTILINE)
         super().__init__(
-            description=lines[0],
-            epilog="\n".join(line for line in lines[1:] if line.startswith("    python ")) or None,
+            description=doc.strip().splitlines()[0],
+            epilog=commands and commands[0].rstrip(),  # and what stands behind them
             formatter_class=_HelpFormatter,
             allow_abbrev=False,
         )
@@ -111,8 +111,12 @@ def first_line(error):
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def run(main):
-    """Run a script's `main()` and exit with its code; an expected error is one line on standard error."""
+def run(main, stopped="what was finished is kept: call again to go on"):
+    """Run a script's `main()` and exit with its code; an expected error is one line on standard error.
+
+    Args:
+        stopped: what to say of its work where it is stopped by Ctrl-C or SIGTERM.
+    """
     script = os.path.basename(sys.argv[0])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was finished is saved
     for stream in (sys.stdout, sys.stderr):  # file names may hold what the terminal's encoding does not
@@ -134,6 +138,5 @@ def run(main):
         print(f"{script}: {error.strerror}{where}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
-        advice = "what was finished is kept: call again to go on, a training with --resume"
-        print(f"{script}: stopped; {advice}", file=sys.stderr)
+        print(f"{script}: stopped; {stopped}", file=sys.stderr)
     sys.exit(code)

@@ -490,7 +490,8 @@ def notes(experiment, found):
             lines.append(f"Of the {part}: {counts} tracks, {len(judged[0].run.classes)} classes.")
     if any(len(row.repeats) > 1 for result in found for row in result.of_split.values()):
         lines.append(comparison.OF_SEVERAL[experiment.each])
-    lines.append("The epoch is chosen on the validation tracks, so that their scores flatter a little.")
+    if any(judged.run.info.get("best_epoch") for result in found for judged in result.runs):
+        lines.append("The epoch is chosen on the validation tracks, so that their scores flatter a little.")
     return lines + [f"{result.name}: {text}" for result in found for text in (result.system.note, result.why) if text]
 
 

@@ -27,7 +27,11 @@ TRAINING = {  # option: (type, default, help)
     "optimizer": (str, "adam", "a Keras optimizer"),
     "learning_rate": (positive_float, 1e-3, "of the optimizer"),
     "weight_decay": (natural_float, 0.0, "decoupled, of the optimizer"),
-    "precision": (one_of(PRECISIONS), "float32", f"{', '.join(PRECISIONS)}: the fastest this machine is made for"),
+    "precision": (
+        one_of(PRECISIONS),
+        "float32",
+        f"{', '.join(PRECISIONS)}: what this machine is made for, which may cost accuracy",
+    ),
     "init_from": (str, "", "comma list of runs whose layers of the same name and shape to start from"),
 }
 RECIPE = {  # likewise; these are off unless asked for

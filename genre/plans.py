@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
 import sys
@@ -97,6 +98,11 @@ class Plan:
     @property
     def hyperparameters(self):
         return _hyperparameters(self.build_model, self.args)
+
+    @functools.cached_property
+    def test(self):
+        """The pictures of test, None where it has none; kept, as another split may be there when the training ends."""
+        return self.load("test")
 
     def load(self, subset):
         """Pictures of one subset, None where it has none."""
@@ -293,8 +299,7 @@ def _source_of(base, settings, args):
     if settings["feature"] == tables.FEATURE:
         return tables.of_split(_images_path(args), settings["columns"])
     if settings["feature"] in metadata.FIELDS:
-        beside = base.pictured[0]
-        (folder,) = _folders(beside["recipes"], args).values()
+        folder, *_ = _folders(base.pictured[0]["recipes"], args).values()
         return metadata.Names(settings["feature"], folder, settings["vocabulary"])
     folders = _folders(settings["recipes"], args)
     bins, frames, channels = settings["input_shape"]

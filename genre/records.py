@@ -21,7 +21,7 @@ def write(plan, pictures, unfinished, write_own, predict, info, device="CPU"):
     beside = unfinished / "run"
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
-    judged = {"validation": pictures["validation"], "test": plan.load("test")}
+    judged = {"validation": pictures["validation"], "test": plan.test}
     predicted = {}
     for subset, part in judged.items():
         if part:

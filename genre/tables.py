@@ -71,7 +71,9 @@ def of_split(images_path, series):
         raise CallError(f"no series {', '.join(unknown)}; --columns takes {', '.join(statistics.SERIES)}")
     folder = images_path / FEATURE
     if not folder.is_dir():
-        raise CallError(f"no statistics at {folder}; make them with: {MAKE}, python split_dataset.py")
+        raise CallError(
+            f"no statistics at {folder}; make them with: {MAKE}, python split_dataset.py, with --data as here"
+        )
     if index.read(folder) is None or statistics.read_recipe(folder) is None:
         lacks = index.RECIPE if index.read(folder) else index.INDEX
         raise DataError(f"{folder} has no {lacks}; make it again with: {MAKE}, python split_dataset.py")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from genre import (
+    comparison,
     epochs,
     evaluation,
     files,
@@ -33,6 +34,7 @@ from genre.command_line import CallError, DataError, first_line, names, run
 import numpy as np
 
 SETTINGS = "settings.json"
+STOPPED = "finished epochs are kept: go on with --resume"
 CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 WARM_UP = 1 / 20  # share of all steps in which --schedule=cosine lets the learning rate rise
 
@@ -60,7 +62,8 @@ def main(build_model, **defaults):
         for sources in _sources(args):
             _train_all(build_model, sources, args)
 
-    run(train_each)
+    words = {} if defaults.get("estimator") else {"stopped": STOPPED}  # scikit-learn's have no epochs
+    run(train_each, **words)
 
 
 def _sources(args):
@@ -87,7 +90,7 @@ def _train_all(build_model, sources, args):
     results = {}
     for name, changes in each.items():
         run = train(build_model, sources, argparse.Namespace(**vars(args) | changes | {"member": name}))
-        results[name] = json.loads((run / evaluation.METRICS).read_text(encoding="utf-8"))
+        results[name] = comparison.read(run).scores
     evaluation.write_summary(run.parent, of, results)
 
 
@@ -109,6 +112,7 @@ def _runs(args):
         if args.run is None and not (path / runs.RUN).is_file():
             script, feature = path.relative_to(args.models).parts[:2]
             command = f"python {script}.py --features={feature}" + (f" --fold={args.fold}" if fold else "")
+            command += ", with --data and --models as here"
             raise CallError(f"no run at {path}; train it with: {command}, or name another with --run")
     return found
 
@@ -135,19 +139,23 @@ def train(build_model, sources, args):
         training |= {"pos_weight": args.pos_weight} if args.multi_label else {}
     plan = _plan(build_model, sources, args, training)
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
-    goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
-    if not args.overwrite and not goes_on and plans.finished(plan.settings, target):
+
+    def is_finished():
+        goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
+        return not args.overwrite and not goes_on and plans.finished(plan.settings, target)
+
+    if is_finished():
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
-    plan.load("test")  # only whether it can be: a picture to be mended would make these other data after the training
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}
     if pictures["validation"] is None:
         raise DataError(
             f"{next(iter(plan.folders.values())) / 'validation'} is empty; the best epoch is chosen on what it holds"
         )
+    _ = plan.test  # read now: a picture to be mended would make these other data after the training
     try:
         with files.only_writer(target):
-            if not args.overwrite and not goes_on and plans.finished(plan.settings, target):
+            if is_finished():
                 return target  # by another process, meanwhile
             (_train_estimator if args.estimator else _train_network)(plan, pictures, unfinished)
     except (tf.errors.ResourceExhaustedError, MemoryError):

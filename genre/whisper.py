@@ -9,12 +9,14 @@ import hashlib
 import os
 import re
 import textwrap
+import threading
 from pathlib import Path
 
 from genre.command_line import CallError
 
 import numpy as np
 
+LOADING = threading.Lock()  # songs are heard in threads: one loads, the others wait
 N_MELS = 80  # of every Whisper up to large-v2; large-v3 takes 128
 
 
@@ -31,7 +33,8 @@ def encode(log_mel, weights):
     Raises:
         CallError: KerasHub is missing, the weights cannot be had, or they take other bands or fewer frames.
     """
-    encoder, longest = _load(weights)
+    with LOADING:
+        encoder, longest = _load(weights)
     frames = log_mel.shape[1]
     if frames > longest:
         raise CallError(f"the encoder of {weights} takes {longest} frames, not {frames}: give shorter pieces")

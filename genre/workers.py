@@ -150,10 +150,14 @@ def _backend(scheduler, folders):
     try:
         client = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
-        raise DataError(f"no Dask scheduler answers at {scheduler} ({error}); start one with: dask scheduler") from None
+        raise DataError(
+            f"no Dask scheduler answers at {scheduler} ({error}); start one with: python -m dask scheduler"
+        ) from None
     with client, joblib.parallel_config("dask", client=client):
         if not client.scheduler_info()["workers"]:
-            raise DataError(f"the Dask scheduler at {scheduler} has no workers; start some: python -m dask worker")
+            raise DataError(
+                f"the Dask scheduler at {scheduler} has no workers; start some: python -m dask worker {scheduler}"
+            )
         _check_workers(client, folders)
         yield
 

@@ -50,6 +50,21 @@ def test_a_card_counts_tracks_artists_and_classes(tmp_path):
     assert "validation: accuracy 50.0 %" in said
 
 
+def test_a_card_counts_the_labels_that_were_trained_on(tmp_path):
+    rows = {"train": [index.Row("a.png", "a", ("low", "high"))]}
+    for multi_label, counted in ((False, "high 0, low 1"), (True, "high 1, low 1")):
+        cards.write(tmp_path, INFO | {"dataset": {}, "multi_label": multi_label}, rows, {})
+        assert counted in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_card_says_where_names_of_artists_are(tmp_path):
+    assert "artists or albums, in run.json" not in card(tmp_path)
+    taken = {"feature": "artist", "input_shape": [2], "recipes": {}, "vocabulary": ["somebody"]}
+    cards.write(tmp_path, INFO | {"dataset": {}, "inputs": [taken]}, ROWS, {})
+    said = " ".join((tmp_path / "README.md").read_text(encoding="utf-8").split())
+    assert "in predictions.csv, and those of the training tracks' artists or albums, in run.json." in said
+
+
 def test_the_data_sets_name_and_its_split_come_with_the_pictures_into_the_run_and_its_votes(split_data, tmp_path):
     assert index.read_dataset(split_data / "dataset" / "mel") == {"dataset": "folder"}
     shutil.copytree(split_data / "dataset", tmp_path / "dataset")

@@ -73,7 +73,7 @@ def test_numbers_out_of_range_say_what_was_expected(kind, good, bad):
         (CallError("no such thing"), 2, "no such thing"),
         (FileNotFoundError(2, "No such file or directory", "x.wav"), 1, "No such file or directory: x.wav"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
-        (KeyboardInterrupt(), 130, "stopped; what was finished is kept: call again to go on, a training with --resume"),
+        (KeyboardInterrupt(), 130, "stopped; what was finished is kept: call again to go on"),
     ],
 )
 def test_what_is_expected_to_go_wrong_is_one_line_and_an_exit_code(monkeypatch, capsys, raised, code, line):
@@ -81,10 +81,17 @@ def test_what_is_expected_to_go_wrong_is_one_line_and_an_exit_code(monkeypatch, 
         raise raised
 
     monkeypatch.setattr("sys.argv", ["script.py"])
-    with pytest.raises(SystemExit) as stopped:
-        command_line.run(main)
-    assert stopped.value.code == code
-    assert capsys.readouterr().err == f"script.py: {line}\n"
+    for words in ({}, {"stopped": "nothing is kept"}):
+        with pytest.raises(SystemExit) as stopped:
+            command_line.run(main, **words)
+        assert stopped.value.code == code
+        shown = "stopped; nothing is kept" if words and isinstance(raised, KeyboardInterrupt) else line
+        assert capsys.readouterr().err == f"script.py: {shown}\n"
+
+
+def test_help_has_the_commands_of_a_docstring_whole_and_what_stands_behind_them():
+    commands = "    python a.py --one \\\n        --two\n\nWhy."
+    assert command_line.Parser(f"A script.\n\nSource: a paper.\n\n{commands}\n").format_help().endswith(f"{commands}\n")
 
 
 def test_a_defect_of_ours_is_not_hidden(monkeypatch):

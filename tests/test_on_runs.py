@@ -1,19 +1,21 @@
 """Scripts that build on finished runs: VGG16 + SVM and the PCA hybrid, through the public commands."""
 
+import argparse
 import csv
 import importlib
 import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
-from genre import inputs, runs, training
+from genre import inputs, metadata, plans, runs, training
 from genre.command_line import CallError
 from genre.options import parser_of
 
 import numpy as np
 import pytest
-from conftest import QUICK, ROOT, call, main_keywords, one_line_error
+from conftest import QUICK, ROOT, call, main_keywords, one_line_error, write_pictures
 
 SVM = ("vgg16_svm_model.py", "--C=1,10", "--gamma=0.001,0.01")
 
@@ -174,6 +176,15 @@ def test_runs_of_different_features_and_runs_on_runs_can_be_built_on(models, spl
     call("embedding_fusion_model.py", *common, f"--run={both}", "--epochs=1", "--precision=mixed_bfloat16")
     call(*SVM, *common, f"--run={hybrid}")
     call("predict.py", split_data / "genres" / "low", f"--run={tmp_path / 'vgg16_svm_model' / 'mel+chroma_stft'}")
+
+
+def test_names_beside_stacked_features_are_those_of_the_first(tmp_path):
+    for feature in ("mel", "chroma_stft"):
+        write_pictures(tmp_path / feature)
+    base = SimpleNamespace(pictured=[{"recipes": {"mel": None, "chroma_stft": None}}])
+    args = argparse.Namespace(images_path=tmp_path, fold=None)
+    names = plans._source_of(base, {"feature": "artist", "vocabulary": ["somebody"]}, args)
+    assert names == metadata.Names("artist", tmp_path / "mel", ["somebody"])
 
 
 def test_a_network_on_a_chunked_run_is_saved_in_float32_whatever_it_was_trained_in(split_data, tmp_path):

@@ -97,6 +97,15 @@ def test_a_timeline_is_of_the_pieces_that_hold_each_step(tmp_path, trained_run):
     assert images.read(tmp_path / "pictures" / "song.png").shape[1] == 1500
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(5, "0:05"), (60.0, "1:00"), (3.5, "0:03.50"), (59.9999, "1:00"), (0.3 * 7, "0:02.10")]
+)
+def test_fractions_of_a_second_are_shown_where_there_are_any(seconds, shown):
+    import predict
+
+    assert predict._clock(seconds) == shown
+
+
 def test_a_song_shorter_than_a_piece_has_a_timeline_too(tmp_path, trained_run):
     soundfile.write(tmp_path / "short.wav", sine(2000, 0.3), SR)
     run = runs.read(trained_run)

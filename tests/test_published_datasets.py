@@ -49,6 +49,14 @@ def write_jamendo(root, split, lists):
         (folder / f"autotagging_genre-{subset}.tsv").write_bytes("\r\n".join([*lines, ""]).encode())
 
 
+def test_a_jamendo_list_that_is_no_utf_8_is_one_line(tmp_path):
+    write_jamendo(tmp_path, 0, {"train": [(1, 1, ["genre---rock"])]})
+    (path,) = tmp_path.glob("splits/*/*train.tsv")
+    path.write_bytes(path.read_text(encoding="utf-8").encode("utf-16"))
+    with pytest.raises(DataError, match="train.tsv, line 2: expected five columns and genre tags; fetch it again"):
+        list(mtg_jamendo._rows(tmp_path, 0, "train"))
+
+
 def test_gtzans_fault_filtered_split_has_its_published_size_and_no_clip_twice():
     lists = gtzan.lists()
     assert {subset: len(clips) for subset, clips in lists.items()} == {"train": 443, "validation": 197, "test": 290}
@@ -207,6 +215,7 @@ def test_songs_of_one_stem_and_absolute_paths_keep_their_pictures(tmp_path):
         ("path,genre\na.wav,AC/DC\n", "'AC/DC' cannot name a folder"),
         ("path,genre,subset\na.wav,x,training2\n", "the subset is 'training2'"),
         ("path,genre\na.wav,x\na.wav,y\n", "lists a.wav twice"),
+        ("path,genre\na.wav,x\n./a.wav,y\n", "lists a.wav twice"),
         ("path,genre\ngone.wav,x\n", "not one of the 1 paths"),
     ],
 )

@@ -233,6 +233,41 @@ def test_a_finished_run_is_kept_unless_overwritten(tmp_path, capsys):
     assert (nested / "run.json").is_file()  # replacing a run leaves the runs below it
 
 
+def test_test_is_what_it_was_when_the_training_began(tmp_path, monkeypatch):
+    fitted = training._fit
+
+    def fit(plan, *others):
+        shutil.rmtree(plan.folders["mel"] / "test")
+        return fitted(plan, *others)
+
+    monkeypatch.setattr(training, "_fit", fit)
+    run = train(tmp_path, "--epochs=1")
+    assert json.loads((run / evaluation.METRICS).read_text(encoding="utf-8")).keys() == {"validation", "test"}
+
+
+def test_what_another_process_finished_meanwhile_is_not_trained_anew_by_resume(killed_after_2_epochs, monkeypatch):
+    stamps, load = [], plans.Plan.load
+
+    def load_meanwhile(plan, subset):
+        if not stamps:
+            stamps.append(0)
+            run = train(killed_after_2_epochs, "--epochs=5", "--resume")
+            stamps.append((run / runs.RUN).stat().st_mtime_ns)
+        return load(plan, subset)
+
+    monkeypatch.setattr(plans.Plan, "load", load_meanwhile)
+    run = train(killed_after_2_epochs, "--epochs=5", "--resume")
+    assert (run / runs.RUN).stat().st_mtime_ns == stamps[1]
+
+
+def test_damaged_scores_of_a_finished_seed_are_one_line(tmp_path):
+    args = arguments(tmp_path, "--repeats=2", "--epochs=1")
+    training._train_all(time_model.build_model, ["mel"], args)
+    (tmp_path / "models" / "time_model" / "mel" / "seed0" / evaluation.METRICS).write_text("{")
+    with pytest.raises(DataError, match=r"metrics\.json is damaged .*; train the run again with --overwrite"):
+        training._train_all(time_model.build_model, ["mel"], args)
+
+
 def test_files_that_training_did_not_write_are_kept(tmp_path):
     folder = tmp_path / "models" / "time_model" / "mel"
     folder.mkdir(parents=True)

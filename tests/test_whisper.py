@@ -11,6 +11,7 @@ from genre.features import compute
 from genre.recipe import Recipe
 from genre.whisper import encode
 
+import joblib
 import numpy as np
 import pytest
 from conftest import ROOT, call, one_line_error, write_songs
@@ -99,9 +100,8 @@ def test_two_loads_give_the_same_values(weights):
     np.testing.assert_array_equal(encode(log_mel(), weights), first)
 
 
-def test_the_encoder_is_loaded_once(weights):
-    for seed in range(3):
-        encode(log_mel(seed=seed), weights)
+def test_the_encoder_is_loaded_once_by_threads_too(weights):
+    joblib.Parallel(3, prefer="threads")(joblib.delayed(encode)(log_mel(seed=seed), weights) for seed in range(3))
     assert genre.whisper._load.cache_info().misses == 1
 
 

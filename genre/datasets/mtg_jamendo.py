@@ -71,7 +71,7 @@ def _rows(root, number, subset):
     path = root / "splits" / f"split-{number}" / f"autotagging_genre-{subset}.tsv"
     if not path.is_file():
         raise CallError(f"no list {path}; fetch MTG-Jamendo with {FETCH}")
-    with open(path, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         lines = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         next(lines, None)
         for cells in lines:

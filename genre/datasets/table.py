@@ -63,7 +63,7 @@ def _row(cells, where):
     if subset not in ("", *SUBSETS):
         raise DataError(f"{where}: the subset is {subset!r}, not one of {', '.join(SUBSETS)}")
     names = {"artist": an_artist(cells.get("artist") or ""), "album": one_case(cells.get("album") or "")}  # as of tags
-    return {"path": cells["path"], "labels": labels, "subset": subset} | names
+    return {"path": os.path.normpath(cells["path"]), "labels": labels, "subset": subset} | names
 
 
 def _names(rows):
