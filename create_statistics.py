@@ -13,6 +13,7 @@ from pathlib import Path
 
 from genre import datasets, dumps, files, index, skipped, statistics, workers
 from genre.command_line import BAD_DATA, CallError, DataError, Parser, run
+from genre.datasets import fma
 
 import numpy as np
 
@@ -22,8 +23,7 @@ def main():
     workers.check_options(args)
     target = Path(args.statistics_path or Path(args.data, "statistics"))
     if args.table and not Path(args.table).is_file():
-        fetch = "bash download_fma.sh (Windows: download_fma.ps1)"
-        raise CallError(f"no table {args.table}; FMA's own comes with {fetch}")
+        raise CallError(f"no table {args.table}; FMA's own comes with {fma.FETCH}")
     tracks, audio_path, left_out = datasets.chosen(args, audio=not args.table)
     if not args.table:
         dumps.refuse(tracks)

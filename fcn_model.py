@@ -10,6 +10,7 @@ Differs: the 2021 project had no batch normalisation, a sigmoid layer before its
     python fcn_model.py --features=mel --epochs=30
 """
 
+from genre.layers import max_pool
 from genre.training import main
 
 import keras
@@ -32,7 +33,7 @@ def build_model(
     for count, bins, frames in zip(filters, pool_bins, pool_frames, strict=True):
         x = layers.Conv2D(count, 3, padding="same")(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-        x = layers.MaxPooling2D((min(bins, x.shape[1]), min(frames, x.shape[2])))(x)  # (bins / 2, frames / 4, 128) ...
+        x = max_pool(x, (bins, frames))  # (bins / 2, frames / 4, 128) ...
     x = layers.GlobalAveragePooling2D()(x)  # (1, 1, 2048) where the input is 96 x 1366
     x = layers.Dropout(dropout)(x)
     return keras.Model(inputs, layers.Dense(num_classes)(x))

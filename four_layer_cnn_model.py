@@ -9,6 +9,7 @@ Differs: the source reads 271 x 781 colour pictures of the short-time Fourier tr
     python four_layer_cnn_model.py --features=mel --epochs=30
 """
 
+from genre.layers import clipped, max_pool
 from genre.training import main
 
 import keras
@@ -29,8 +30,8 @@ def build_model(
     """
     inputs = x = keras.Input(input_shape)
     for count, kernel in zip(filters, ((3, 2), (3, 2), (2, 2), (2, 2)), strict=True):
-        x = layers.Conv2D(count, (min(kernel[0], x.shape[1]), min(kernel[1], x.shape[2])), activation="relu")(x)
-        x = layers.MaxPooling2D((min(3, x.shape[1]), min(3, x.shape[2])))(x)  # a third of each side
+        x = layers.Conv2D(count, clipped(kernel, x), activation="relu")(x)
+        x = max_pool(x, (3, 3))  # a third of each side
         x = layers.Dropout(dropout)(x)
     x = layers.Flatten()(x)
     for size, share in zip(units, (*dense_dropout, 0), strict=True):

@@ -11,7 +11,7 @@ Differs: the source's 128 bins x 1291 frames make 37.9 million parameters, all b
     python lenet_model.py --features=mel --epochs=30
 """
 
-from genre.layers import normalised
+from genre.layers import clipped, max_pool, normalised
 from genre.training import main
 
 import keras
@@ -24,9 +24,9 @@ def build_model(input_shape, num_classes, *, filters=(6, 16), units=(256, 64), d
     """
     inputs = x = keras.Input(input_shape)
     for count in filters:
-        x = layers.Conv2D(count, (min(5, x.shape[1]), min(5, x.shape[2])))(x)
+        x = layers.Conv2D(count, clipped((5, 5), x))(x)
         x = layers.ReLU()(normalised(x))
-        x = layers.MaxPooling2D((min(2, x.shape[1]), min(2, x.shape[2])))(x)  # half of each side
+        x = max_pool(x, (2, 2))  # half of each side
     x = layers.Flatten()(x)
     for number, size in enumerate(units, 1):
         x = layers.ReLU()(normalised(layers.Dense(size)(x)))

@@ -11,6 +11,7 @@ Differs: every subset is standardised by the training songs; the source's test s
     python mlp_model.py --columns=mfcc --units=64 --dropout=0 --no-batch_norm --run_name=simple
 """
 
+from genre.layers import normalised
 from genre.training import main
 
 import keras
@@ -24,8 +25,7 @@ def build_model(input_shape, num_classes, *, units=(256, 512, 256, 64), dropout=
     inputs = x = keras.Input(input_shape)
     for size in units:
         x = layers.Dense(size)(x)
-        if batch_norm:
-            x = layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(x)  # PyTorch's, which the source trains with
+        x = normalised(x) if batch_norm else x
         x = layers.Dropout(dropout)(x)
         x = layers.ReLU()(x)
     return keras.Model(inputs, layers.Dense(num_classes)(x))

@@ -58,7 +58,7 @@ def _ways(job, overwrite):
         return [[experiments.RESUME]] + [[experiments.OVERWRITE]] * overwrite
     if not overwrite or job.run() is None:
         return [[]]
-    changed = not job.system.bases or job.damage  # as `is_done` has found; of the others the script itself must say
+    changed = not job.system.bases or job.is_damaged  # as `is_done` has found; of the others the script itself must say
     return [[experiments.OVERWRITE]] if changed else [[], [experiments.OVERWRITE]]
 
 

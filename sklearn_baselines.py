@@ -219,7 +219,7 @@ def _draw(plan, songs, results, folder):
     words = f"{plan.sources[0].words}, {len(last.y)} {subset} tracks"
     plots.roc_curves(curves, classes, f"One genre against the others, {words}", folder / "roc.png")
     plots.confusion_matrices(counts, classes, f"Confusion matrices, {words}", folder / "confusion_matrices.png")
-    mean, variance = map(np.array, tables.levels(songs["train"].x))
+    mean, variance = map(np.array, plan.sources[0].levels(songs["train"].x))
     x, y = (np.concatenate([getattr(part, what) for part in parts.values()]) for what in "xy")
     perplexity = evaluation.perplexity(len(y))
     title = f"t-SNE of {plan.sources[0].words}, standardised by train\n{len(y)} tracks, perplexity {perplexity:.3g}"

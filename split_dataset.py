@@ -99,9 +99,9 @@ def _folders(args, dataset_path):
             if not (table / needed).is_file():
                 raise DataError(f"{table} has no {needed}; write it with: {tables.MAKE} (finished rows are kept)")
         found = {tables.FEATURE: table}
-    if found and not args.dataset_path and not any(dataset_path.glob(f"*/{index.INDEX}")):
-        return found
-    pictures = index.feature_folders(dataset_path, "spectrograms", MAKE_PICTURES)
+    pictures = sorted(path.parent for path in dataset_path.glob(f"*/{index.INDEX}"))
+    if not pictures and (args.dataset_path or not found):
+        raise CallError(f"no spectrograms in {dataset_path}; make them with: {MAKE_PICTURES}")
     return {folder.name: folder for folder in pictures} | found
 
 

@@ -11,6 +11,7 @@ Differs: the source reads 217 x 334 and 288 x 432 colour pictures and trains wit
     python three_layer_cnn_model.py --features=mel --epochs=30
 """
 
+from genre.layers import clipped, max_pool
 from genre.training import main
 
 import keras
@@ -23,9 +24,8 @@ def build_model(input_shape, num_classes, *, filters=(64, 32, 32), units=(256, 1
     """
     inputs = x = keras.Input(input_shape)
     for count, kernel, stride, pool in zip(filters, (3, 5, 3), (1, 1, 2), (2, 3, 2), strict=True):
-        bins, frames = x.shape[1:3]
-        x = layers.Conv2D(count, (min(kernel, bins), min(kernel, frames)), stride, activation="relu")(x)
-        x = layers.MaxPooling2D((min(pool, x.shape[1]), min(pool, x.shape[2])))(x)
+        x = layers.Conv2D(count, clipped((kernel, kernel), x), stride, activation="relu")(x)
+        x = max_pool(x, (pool, pool))
     x = layers.Flatten()(x)
     x = layers.Dense(units[0], activation="relu")(x)
     x = layers.Dropout(dropout)(x)

@@ -10,6 +10,7 @@ Differs: the source reads 217 x 334 and 288 x 432 colour pictures, whose first d
     python two_layer_cnn_model.py --features=mel --epochs=30
 """
 
+from genre.layers import clipped, max_pool
 from genre.training import main
 
 import keras
@@ -22,9 +23,8 @@ def build_model(input_shape, num_classes, *, filters=(64, 32), units=(256, 124),
     """
     inputs = x = keras.Input(input_shape)
     for count in filters:
-        bins, frames = x.shape[1:3]
-        x = layers.Conv2D(count, (min(3, bins), min(3, frames)), activation="relu")(x)
-        x = layers.MaxPooling2D((min(2, x.shape[1]), min(2, x.shape[2])))(x)  # (bins / 2, frames / 2, count)
+        x = layers.Conv2D(count, clipped((3, 3), x), activation="relu")(x)
+        x = max_pool(x, (2, 2))  # (bins / 2, frames / 2, count)
     x = layers.Flatten()(x)
     x = layers.Dense(units[0], activation="relu")(x)
     x = layers.Dropout(dropout)(x)

@@ -155,15 +155,18 @@ class Job:
             return False
         return set(shlex.split(command)) - {"python", RESUME, OVERWRITE} == set(self.command)
 
+    def judged(self):
+        """Its finished run, `comparison.Judged`, None where there is none. Raises: DataError: it is damaged."""
+        folder = self.run()
+        return folder and comparison.read(folder)
+
     @property
-    def damage(self):
-        """What is wrong with its finished run, in words, "" if nothing is."""
+    def is_damaged(self):
         try:
-            if folder := self.run():
-                comparison.read(folder)
-        except DataError as error:
-            return str(error)
-        return ""
+            self.judged()
+        except DataError:
+            return True
+        return False
 
     @property
     def unfinished(self):
@@ -176,9 +179,7 @@ class Job:
 
         Only its script can tell where the command builds on other runs: then False.
         """
-        if self.system.bases or not (folder := self.run()):
-            return False
-        if self.damage or not self._made(folder):
+        if self.system.bases or self.is_damaged or not (folder := self.run()) or not self._made(folder):
             return False
         info = runs.read(folder).info
         recipes = {feature: recipe for of in info["inputs"] for feature, recipe in of["recipes"].items()}
@@ -320,7 +321,7 @@ def _job(system, feature, split, seed, fold, folder, images_path, before):
     return Job(system, feature, split, seed, fold, models, (*own, *common))
 
 
-def share_out_anew(images_path, features, target, seed=0):
+def share_out_anew(images_path, features, target):
     """The pictures of a split, its tracks shared out at random: every subset keeps its number of tracks of each genre.
 
     Artists and copies of one recording may be torn apart, as in the random splits of many papers.
@@ -338,7 +339,7 @@ def share_out_anew(images_path, features, target, seed=0):
         for subset, row in rows_of[feature]:
             if found.setdefault(row.track, (subset, row.labels[0])) != (subset, row.labels[0]):
                 raise DataError(f"{images_path} has {row.track} in two subsets or genres; split it again")
-    subset_of = splits.at_random(found, seed)
+    subset_of = splits.at_random(found, seed=0)
     beside = target.with_name(f".{target.name}.new")
     shutil.rmtree(beside, ignore_errors=True)
     for feature, rows in rows_of.items():
@@ -404,20 +405,23 @@ def results(experiment, all_jobs, failed):
     Returns:
         list of Result, in the order of the file
     """
-    of = collections.defaultdict(list)
+    of, judged_of, failed = collections.defaultdict(list), {}, dict(failed)
     for job in all_jobs:
         of[job.system.name, job.feature].append(job)
+        try:
+            if (judged := job.judged()) and job.command not in failed:
+                judged_of[job.command] = judged
+        except DataError as error:
+            failed.setdefault(job.command, str(error))
     found = []
-    failed = {job.command: damage for job in all_jobs if (damage := job.damage)} | failed
     for (name, feature), own in of.items():
-        of_split, run_of = {}, {job.command: job.run() for job in own}
+        of_split = {}
         for split in experiment.splits:
-            trained = [job for job in own if job.split == split and run_of[job.command] and job.command not in failed]
-            judged = [comparison.read(run_of[job.command]) for job in trained]
+            judged = [judged_of[job.command] for job in own if job.split == split and job.command in judged_of]
             of_split[split] = comparison.Row(name, judged, [one.scores for one in judged])
-        missing = [command for command, folder in run_of.items() if not folder]
+        missing = sum(job.command not in judged_of for job in own)
         why = "; ".join(dict.fromkeys(failed[job.command] for job in own if job.command in failed))
-        why = why or (f"{len(missing)} of {len(own)} runs are missing" if missing else "")
+        why = why or (f"{missing} of {len(own)} runs are missing" if missing else "")
         found.append(Result(own[0].system, feature, of_split, why))
     return found
 

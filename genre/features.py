@@ -1,6 +1,5 @@
 """FEATURES: samples -> (bins, frames), and the fixed range of each that fills a picture."""
 
-import contextlib
 import dataclasses
 import functools
 import warnings
@@ -74,7 +73,8 @@ class Sound:
         bins = min(power.shape[1] - 1, int(np.ceil(HIGHEST_PITCH * n_fft / self.sr)) + 2)
         spectrum, loudest = (part ** (exponent / 2) for part in (power[:, : bins + 1].T, power.max(axis=1)))
         sr = self.sr * 2 * bins / n_fft
-        with _untuned_noise_is_no_news():
+        with warnings.catch_warnings():  # of noise, which has no tuning: it takes 0 then, which is right
+            warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)
             return float(
                 librosa.estimate_tuning(
                     S=spectrum, sr=sr, n_fft=2 * bins, bins_per_octave=bins_per_octave, ref=lambda S, axis: loudest
@@ -378,14 +378,6 @@ def _bands(power, filters):
         chunk = slice(start, start + FRAMES_AT_ONCE)
         energy[:, chunk] = filters @ power[chunk].T
     return energy
-
-
-@contextlib.contextmanager
-def _untuned_noise_is_no_news():
-    """Without librosa's warning that noise has no tuning: it takes 0 then, which is right."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)
-        yield
 
 
 @functools.lru_cache(maxsize=8)

@@ -24,6 +24,7 @@ SR = 5512  # Hz; the paper's 5 kHz, as an eighth of 44.1 kHz
 N_FFT = 2048  # samples; the paper's frames of 0.37 s
 HOP_LENGTH = 64  # samples; the paper's 11.6 ms
 STEP = HOP_LENGTH / SR  # s between two sub-fingerprints
+FRAMES_AT_ONCE = 512  # not all: 30 s would take 40 MB
 EDGES = np.round(np.geomspace(300, 2000, 34) * N_FFT / SR).astype(int)  # bins; the paper's 33 bands, 300 to 2000 Hz
 ALIKE = 0.65  # share of equal bits; the paper's bit error rate of 0.35. experiments/fingerprint.py measures both sides
 QUIET = 1e-9  # power in the bands, full scale 1: below, there is dither
@@ -73,26 +74,26 @@ def fingerprint(samples, sr=SR):
     return np.where(tells, bits, 0).astype(np.uint32)
 
 
-def _bands(samples, block=512):
+def _bands(samples):
     """float32 (samples,) at SR -> power in each band, float32 (frames, 33); one frame where not even one fits."""
     samples = np.pad(samples, (0, max(0, N_FFT - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(samples, N_FFT)[::HOP_LENGTH]
     window = scipy.signal.get_window("hann", N_FFT).astype(np.float32)
     window /= window.sum()
     bands = []
-    for start in range(0, len(frames), block):  # not at once: 30 s would take 40 MB
-        spectrum = scipy.fft.rfft(frames[start : start + block] * window, axis=1)[:, : EDGES[-1]]
+    for start in range(0, len(frames), FRAMES_AT_ONCE):
+        spectrum = scipy.fft.rfft(frames[start : start + FRAMES_AT_ONCE] * window, axis=1)[:, : EDGES[-1]]
         bands.append(np.add.reduceat(spectrum.real**2 + spectrum.imag**2, EDGES[:-1], axis=1))
     return np.concatenate(bands)
 
 
-def near(fingerprints, alike=ALIKE):
+def near(fingerprints):
     """Pairs of tracks that share at least 5 s of one recording, all they overlap in.
 
     Of more than 64 copies of one recording, each is paired with some of the others only.
 
     Args:
-        fingerprints: one uint32 (frames,) a track. alike: least share of equal bits; chance gives 0.5.
+        fingerprints: one uint32 (frames,) a track.
 
     Returns:
         [Match], sorted.
@@ -104,7 +105,7 @@ def near(fingerprints, alike=ALIKE):
             for shift in range(offset - SLACK, offset + 2 * SLACK + 1)
         )
         distinct = [len(np.unique(bits)) for bits in _shared(fingerprints[i], fingerprints[j], offset)]
-        if similarity >= alike and min(distinct) >= DISTINCT:
+        if similarity >= ALIKE and min(distinct) >= DISTINCT:
             matches.append(Match(int(i), int(j), similarity, offset * STEP))
     return matches
 

@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from genre.command_line import CallError, DataError
+from genre.command_line import DataError
 from genre.files import read_csv, write_csv, write_text
 from genre.recipe import Recipe
 
@@ -86,20 +86,6 @@ def read_dataset(folder):
         return {key: str(about[key]) for key in ("dataset", "split") if key in about}
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def feature_folders(root, what, command):
-    """The feature folders below `root` that hold an index, sorted.
-
-    Args:
-        what: names the root in an error. command: the command that makes it.
-    """
-    if not Path(root).is_dir():
-        raise CallError(f"no {what} at {root}; make it with: {command}")
-    found = sorted(path.parent for path in Path(root).glob(f"*/{INDEX}"))
-    if not found:
-        raise CallError(f"{root} holds no feature folder with an {INDEX}; make one with: {command}")
-    return found
 
 
 def subset_rows(folder, subset):

@@ -75,7 +75,7 @@ def scores(y, probabilities, tags, interval=True):
     hits, support, count = (of.sum(axis=0) for of in (y & said, y, said))  # scikit-learn's would take one tag for two
     precision, recall = hits / np.maximum(count, 1), hits / np.maximum(support, 1)
     f1 = 2 * hits / np.maximum(support + count, 1)
-    judged = (y.min(axis=0) != y.max(axis=0)) if len(y) else np.zeros(len(tags), bool)
+    judged = y.min(axis=0) != y.max(axis=0)
     roc, pr = ([None] * len(tags) for _ in range(2))
     for tag in np.flatnonzero(judged):
         roc[tag] = float(metrics.roc_auc_score(y[:, tag], probabilities[:, tag]))

@@ -310,9 +310,9 @@ def _source_of(base, settings, args):
                 f"{base.folder} was trained on another recipe than that of {folder} ({_difference(then, now)}); "
                 "train it on these pictures, or name its own with --images_path"
             )
-    if channels != sum(inputs.first_shape(folder)[2] for folder in folders.values()):
-        raise CallError(f"{base.folder} was trained on pictures of {channels} channels; those in {folder} are others")
     native = {feature: (bins, frames, inputs.first_shape(folder)[2]) for feature, folder in folders.items()}
+    if channels != sum(shape[2] for shape in native.values()):
+        raise CallError(f"{base.folder} was trained on pictures of {channels} channels; those in {folder} are others")
     return _source(folders, native, images.parse_size(settings["image_size"]), dict.fromkeys(folders))
 
 

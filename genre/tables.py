@@ -48,8 +48,15 @@ class Table(NamedTuple):
         return load(self.folders[FEATURE], subset, classes, self.series, multi_label)
 
     def levels(self, x):
-        """As `levels`."""
-        return levels(x)
+        """Mean and variance of each column, float (columns,); 1 where it never changes: that must not be divided by.
+
+        Args:
+            x: float32 (rows, columns).
+        """
+        x = np.asarray(x, np.float64)
+        mean, variance = x.mean(axis=0), x.var(axis=0)
+        constant = variance <= (1e-5 * np.abs(mean)) ** 2  # nearer to what float32 tells apart is only noise
+        return mean.tolist(), np.where(constant, 1.0, variance).tolist()
 
 
 def add_options(group):
@@ -129,18 +136,6 @@ def _values(path, rows):
     if lost := [row.track for row in rows if row.track not in found]:
         raise DataError(f"{path} lacks {len(lost)} tracks that its index names, such as {lost[0]}; run {MAKE} again")
     return np.array([found[row.track] for row in rows], np.float32)
-
-
-def levels(x):
-    """Mean and variance of each column, float (columns,); 1 where it never changes: that must not be divided by.
-
-    Args:
-        x: float32 (rows, columns).
-    """
-    x = np.asarray(x, np.float64)
-    mean, variance = x.mean(axis=0), x.var(axis=0)
-    constant = variance <= (1e-5 * np.abs(mean)) ** 2  # nearer to what float32 tells apart is only noise
-    return mean.tolist(), np.where(constant, 1.0, variance).tolist()
 
 
 def share_out(folder, rows, subset_of, target):

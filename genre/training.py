@@ -180,7 +180,8 @@ def _train_network(plan, pictures, unfinished):
         copied = networks.init_from(_core(plan, network), [runs.read(path) for path in names(plan.args.init_from)])
         history = _prepare_unfinished(plan, unfinished)
         _print_plan(plan, pictures, f"{_core(plan, network).count_params():,} parameters")
-        _print_copied(copied)
+        for source, layer_names in copied.items():
+            print(f"{', '.join(layer_names)} started from {source}")
         kept = {subset: _through(network.front, p) for subset, p in pictures.items()}
         if network.front:
             pictures["train"] = pictures["train"]._replace(x=None)  # memory
@@ -384,11 +385,6 @@ def _print_plan(plan, pictures, size):
         f"{plan.title}: {counts} tracks, {len(plan.settings['classes'])} classes, {' and '.join(taken)}"
         f"{of_runs}, {', '.join(filter(None, [size, plan.settings['training'].get('precision'), _device()]))}"
     )
-
-
-def _print_copied(copied):
-    for source, layer_names in copied.items():
-        print(f"{', '.join(layer_names)} started from {source}")
 
 
 def _device():

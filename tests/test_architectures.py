@@ -295,7 +295,9 @@ def test_on_statistics_it_overfits_a_tiny_table_whatever_its_columns_are_of(name
     scale, centre = 10.0 ** rng.integers(-3, 5, columns), 10.0 ** rng.integers(-3, 5, columns)
     x = (centre + scale * (rng.normal(size=(24, columns)) + 2 * np.eye(4, columns)[y])).astype(np.float32)
     x[:, -1] = 0.1
-    network = networks.of_pictures(build(name, (columns,), 4, **without_dropout(name)), [tables.levels(x)], [[]], 0)
+    network = networks.of_pictures(
+        build(name, (columns,), 4, **without_dropout(name)), [tables.Table.levels(None, x)], [[]], 0
+    )
     steps = keras.optimizers.Adam(main_keywords(name).get("learning_rate", 1e-3))
     network.rest.compile(steps, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     network.rest.fit(np.tile(x, (20, 1)), np.tile(y, 20), batch_size=24, epochs=10, verbose=0)

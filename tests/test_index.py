@@ -1,5 +1,5 @@
 from genre import index
-from genre.command_line import CallError, DataError
+from genre.command_line import DataError
 from genre.index import Row
 
 import pytest
@@ -41,13 +41,6 @@ def test_an_indexed_picture_that_is_gone_is_an_error(tmp_path):
     index.write(tmp_path, [Row("train/a/1.png", "a/1", ("a",), subset="train")])
     with pytest.raises(DataError, match=r"names 1 pictures that are gone, first train/a/1\.png"):
         index.subset_rows(tmp_path, "train")
-
-
-def test_a_missing_folder_is_an_error_with_the_command_that_makes_it(tmp_path):
-    with pytest.raises(CallError, match="make it with: python x"):
-        index.feature_folders(tmp_path / "none", "spectrograms", "python x")
-    with pytest.raises(CallError, match="make one with: python x"):
-        index.feature_folders(tmp_path, "spectrograms", "python x")
 
 
 def test_the_fingerprint_follows_rows_and_pictures(tmp_path):

@@ -106,7 +106,7 @@ def test_what_the_split_did_not_make_is_never_replaced(data):
     [
         (["--fractions=0.9,0.2,0.1"], 2, "add up to 1"),
         (["--split_file=nowhere"], 2, "no split file or folder nowhere"),
-        (["--data=nowhere"], 2, "make it with: python create_spectrograms.py"),
+        (["--data=nowhere"], 2, "no spectrograms in nowhere/dataset; make them with: python create_spectrograms.py"),
         (["--near_duplicates=nowhere.csv"], 2, "no file nowhere.csv; write one with: python audit_dataset.py"),
     ],
 )
