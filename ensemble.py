@@ -59,7 +59,8 @@ def main():
         if method in finished:
             print(f"{target} is finished already, with these very settings; --overwrite makes it anew")
             continue
-        write(target, members, settings[method], votes[method], tables[method])
+        with files.whole_folder(target, keep=records.is_other) as folder:
+            write(folder, members, settings[method], votes[method], tables[method])
         print("wrote", target)
 
 
@@ -183,18 +184,6 @@ def _gain(row):
     return f"{row['subset']} {100 * row['gain']:+.1f} points ({tracks}, exact McNemar p = {row['p_value']:.2g})"
 
 
-def write(target, members, settings, voted, table):
-    """Write the run of a vote, whole or not at all."""
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
-        _fill(unfinished, members, settings, voted, table)
-        files.replace_folder(unfinished, target, keep=records.is_other)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
 def _settings(members, method, seed):
     """What makes two votes the same."""
     said = [files.sha256(member.folder / "predictions.csv")[:16] for member in members]
@@ -210,7 +199,8 @@ def _settings(members, method, seed):
     }
 
 
-def _fill(folder, members, settings, voted, table):
+def write(folder, members, settings, voted, table):
+    """Write the run of a vote into a folder."""
     parts = {s: ([index.Row("", t, ()) for t in tracks], y, p) for s, (tracks, y, p) in voted.predicted.items()}
     title = f"ensemble, {settings['feature']}: {settings['hyperparameters']['method']} of {len(members)} runs"
     if voted.scored and list(parts) == ["validation"]:  # of which the picture is

@@ -270,11 +270,8 @@ def _refuse_foreign(images_path, features):
 
 
 def _build(folders, rows_of, subsets, how, images_path, npz):
-    """Build the whole tree beside `images_path`, then swap it in. Args: how: the split was made, in words."""
-    beside = images_path.with_name(f".{images_path.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
+    """Build the whole tree, or nothing of it. Args: how: the split was made, in words."""
+    with files.whole_folder(images_path) as beside:
         for name, subset_of in subsets.items():
             for feature, rows in rows_of.items():
                 _build_one(feature, folders[feature], rows, subset_of, beside / name / feature)
@@ -282,9 +279,6 @@ def _build(folders, rows_of, subsets, how, images_path, npz):
                 index.write_dataset(beside / name / feature, about)
                 if npz:
                     _write_arrays(feature, beside / name / feature)
-        files.replace_folder(beside, images_path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _build_one(feature, folder, rows, subset_of, target):

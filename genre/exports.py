@@ -10,7 +10,6 @@ import dataclasses
 import io
 import json
 import re
-import shutil
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -100,13 +99,8 @@ def write(run, kind, path):
         with files.whole_file(path) as temporary:
             _write(run, kind, Path(temporary))
         return
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
-        _write(run, kind, unfinished)
-        files.replace_folder(unfinished, path)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with files.whole_folder(path) as folder:
+        _write(run, kind, folder)
 
 
 def _write(run, kind, path):

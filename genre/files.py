@@ -80,6 +80,28 @@ def only_writer(path):
         lock.release()
 
 
+@contextlib.contextmanager
+def whole_folder(path, keep=None):
+    """A folder beside `path` to fill; it takes the name `path` when the block ends well, and is removed otherwise.
+
+    Args:
+        keep: as in `replace_folder`.
+
+    Raises:
+        CallError: another process is writing it.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.unfinished")
+    with only_writer(path):
+        shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+        beside.mkdir()
+        try:
+            yield beside
+            replace_folder(beside, path, keep)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
 def _remove_half_written(folder):
     for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
         if re.fullmatch(r"\.\d+\..+", path.name, re.DOTALL):

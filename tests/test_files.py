@@ -1,5 +1,5 @@
 from genre import files
-from genre.command_line import DataError
+from genre.command_line import CallError, DataError
 
 import pytest
 
@@ -22,6 +22,20 @@ def test_a_folder_is_swapped_in_whole_and_keeps_the_rest_when_asked(tmp_path):
     files.replace_folder(tmp_path / "new", tmp_path / "final", keep=lambda path: True)
     assert sorted(path.name for path in (tmp_path / "final").iterdir()) == ["nested", "new.txt", "old.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["final"]
+
+
+def test_a_folder_is_written_whole_or_not_at_all_and_by_one_process(tmp_path):
+    with files.whole_folder(tmp_path / "deep" / "a") as folder:
+        (folder / "old.txt").touch()
+    (tmp_path / "deep" / ".a.unfinished").mkdir()
+    (tmp_path / "deep" / ".a.unfinished" / "of a killed process.txt").touch()
+    with pytest.raises(RuntimeError), files.whole_folder(tmp_path / "deep" / "a") as folder:
+        (folder / "half.txt").touch()
+        with pytest.raises(CallError, match="another process is writing"), files.whole_folder(tmp_path / "deep" / "a"):
+            pass
+        assert [path.name for path in folder.iterdir()] == ["half.txt"]
+        raise RuntimeError
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/**/*")] == ["deep/a", "deep/a/old.txt"]
 
 
 def test_a_csv_with_an_open_quote_is_an_error_that_names_it_and_not_a_short_table(tmp_path):
