@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import NamedTuple
 
 from genre import images, logs, losses, plans, tables
 from genre.command_line import (
@@ -66,6 +67,25 @@ RECIPES = {  # option: value instead of its default
 }
 
 
+class Script(NamedTuple):
+    """What a script is; its other keyword arguments of `training.main` are its own defaults of common options."""
+
+    inputs: str = "pictures"
+    """What `build_model` is told the shape of: "pictures", (bins, frames, channels); "features", {feature: likewise}
+    or, of what is one of a track, {feature: (columns,)}; "statistics" of a song, (columns,); "runs", the embeddings of
+    finished runs, {run: (columns,)}."""
+    largest_size: str = "native"
+    """Such as "40x80": what larger pictures are reduced to unless --image_size says otherwise."""
+    standardise: bool = True
+    """False for a network that takes levels as they are, 0..255."""
+    run: str = ""
+    """With "runs", a comma list of the scripts whose runs of --features are taken where --run names none."""
+    branches: bool = False
+    """Where --features=a+b then means the runs of a and of b, not those of both as one picture."""
+    estimator: bool = False
+    """Where build_model gives a scikit-learn search."""
+
+
 class TrainingParser(Parser):
     """A parser in which --recipe changes the defaults of other options.
 
@@ -88,15 +108,16 @@ class TrainingParser(Parser):
 
 def parser_of(build_model, defaults):
     """The parser of an architecture script. Args: defaults: as those of `training.main`."""
-    kind = {"largest_size": "native", "standardise": True, "inputs": "pictures", "run": "", "estimator": False}
-    kind |= {"branches": False}
-    kind = {name: defaults.get(name, default) for name, default in kind.items()}
-    training = {} if kind["estimator"] else TRAINING | RECIPE
-    training |= OF_PICTURES if kind["inputs"] in ("pictures", "features") else {}
+    script = Script(**{name: value for name, value in defaults.items() if name in Script._fields})
+    defaults = {name: value for name, value in defaults.items() if name not in Script._fields}
+    training = {} if script.estimator else TRAINING | RECIPE
+    training |= OF_PICTURES if script.inputs in ("pictures", "features") else {}
+    if unknown := defaults.keys() - {"features", "recipe", *training}:
+        raise TypeError(f"main() has a default of --{min(unknown)}, which is no option of this script")
     of_recipe = {}
     for recipe, settings in RECIPES.items():
         of_recipe[recipe] = OFF | {name: settings.get(name, default) for name, (_, default, _) in training.items()}
-        of_recipe[recipe] |= {name: value for name, value in defaults.items() if name not in kind}
+        of_recipe[recipe] |= defaults
     parser = TrainingParser(sys.modules[build_model.__module__].__doc__, of_recipe)
     own = parser.add_argument_group("this architecture")
     for name, (default, text) in parameters(build_model).items():
@@ -105,11 +126,11 @@ def parser_of(build_model, defaults):
     text = "each label of a track counts, with a probability of its own: tags"
     data.add_argument("--multi_label", action="store_true", help=text)
     data.add_argument("--tags", type=_names, default=(), metavar="A,B", help="of --multi_label: only these")
-    if kind["inputs"] == "statistics":
+    if script.inputs == "statistics":
         tables.add_options(data)
     else:
-        (_add_run_options if kind["inputs"] == "runs" else _add_picture_options)(data, kind)
-    if not kind["estimator"]:
+        (_add_run_options if script.inputs == "runs" else _add_picture_options)(data, script)
+    if not script.estimator:
         fit = parser.add_argument_group("training")
         text = f"{', '.join(RECIPES)}: a set of defaults for the options of training"
         fit.add_argument("--recipe", type=one_of(RECIPES), default="plain", help=text)
@@ -124,40 +145,40 @@ def parser_of(build_model, defaults):
     parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
     out = plans.add_run_options(parser)
     again = out.add_mutually_exclusive_group()
-    if not kind["estimator"]:
+    if not script.estimator:
         again.add_argument("--resume", action="store_true", help="continue a training that was killed")
         text = "keep the weights of every Nth epoch, too, in the run's checkpoints/"
         out.add_argument("--checkpoint_every", type=natural, default=0, metavar="N", help=text)
         text = f"{' or '.join(logs.KINDS)}: write every epoch to it, too, while it trains"
         out.add_argument("--log", type=one_of(logs.KINDS), help=text)
     again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
-    settings = {"run_scripts": names(kind["run"]), "largest_size": images.parse_size(kind["largest_size"])}
-    settings |= {name: kind[name] for name in ("standardise", "inputs", "estimator", "branches")}
+    settings = {"run_scripts": names(script.run), "largest_size": images.parse_size(script.largest_size)}
+    settings |= {name: getattr(script, name) for name in ("standardise", "inputs", "estimator", "branches")}
     settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
     parser.set_defaults(**settings | {"recipe": "plain"} | of_recipe[defaults.get("recipe", "plain")])
     return parser
 
 
-def _add_picture_options(group, kind):
-    fuses = kind["inputs"] == "features"
+def _add_picture_options(group, script):
+    fuses = script.inputs == "features"
     together = "takes two together" if fuses else "stacks two as channels"
     group.add_argument("--features", default="mel", help=f"comma list, a run for each; a+b {together}")
     if not fuses:
         text = "factors of stacked features"
         group.add_argument("--feature_weights", type=_weights, default=(), metavar="A,B", help=text)
-    largest = kind["largest_size"]
+    largest = script.largest_size
     text = "exact size that pictures are resized to, 'native' to keep a side or both "
     text += f"(default: as they are, but at most {largest})" if largest != "native" else "(default: as they are)"
     group.add_argument("--image_size", type=images.parse_size, metavar="BINSxFRAMES", help=text)
 
 
-def _add_run_options(group, kind):
-    usual = " and ".join(f"<models>/{script}/<feature>" for script in names(kind["run"]))
+def _add_run_options(group, script):
+    usual = " and ".join(f"<models>/{name}/<feature>" for name in names(script.run))
     text = f"comma list of finished runs to build on, of any script (default: {usual})"
     which = group.add_mutually_exclusive_group()
     which.add_argument("--run", metavar="RUN", help=text)
     text = "comma list: on the runs of each, if --run names none"
-    text += "; a+b: on the runs of a and those of b" if kind["branches"] else ""
+    text += "; a+b: on the runs of a and those of b" if script.branches else ""
     which.add_argument("--features", default="mel", help=text)
 
 

@@ -45,15 +45,8 @@ def main(build_model, **defaults):
     Args:
         build_model: (input_shape, num_classes, *, hyperparameters=defaults) -> uncompiled keras.Model that ends in
             num_classes logits, or unfitted scikit-learn GridSearchCV. Its keyword-only parameters become options.
-        defaults: this script's own defaults of the common options, e.g. learning_rate=1e-4, and
-            largest_size: such as "40x80", what larger pictures are reduced to unless --image_size says otherwise;
-            standardise: False for a network that takes levels as they are, 0..255;
-            inputs: "pictures"; or "features", each of several an input of its own: input_shape is {feature: (bins,
-            frames, channels)}; or "statistics", those of a song: input_shape is (columns,); or "runs" for the
-            embeddings of finished runs: input_shape is {run: (columns,)};
-            run: with these, a comma list of the scripts whose runs of --features are taken where --run names none;
-            branches: True where --features=a+b then means the runs of a and of b, not those of both as one picture;
-            estimator: True where build_model gives a scikit-learn search.
+        defaults: this script's own defaults of the common options, e.g. learning_rate=1e-4, and what `options.Script`
+            has, e.g. largest_size="40x80".
     """
 
     def train_each():
@@ -147,12 +140,12 @@ def train(build_model, sources, args):
     if is_finished():
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
         return target
+    _ = plan.test  # read now: a picture to be mended would make these other data after the training
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}
     if pictures["validation"] is None:
         raise DataError(
             f"{next(iter(plan.folders.values())) / 'validation'} is empty; the best epoch is chosen on what it holds"
         )
-    _ = plan.test  # read now: a picture to be mended would make these other data after the training
     try:
         with files.only_writer(target):
             if is_finished():

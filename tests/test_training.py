@@ -233,18 +233,6 @@ def test_a_finished_run_is_kept_unless_overwritten(tmp_path, capsys):
     assert (nested / "run.json").is_file()  # replacing a run leaves the runs below it
 
 
-def test_test_is_what_it_was_when_the_training_began(tmp_path, monkeypatch):
-    fitted = training._fit
-
-    def fit(plan, *others):
-        shutil.rmtree(plan.folders["mel"] / "test")
-        return fitted(plan, *others)
-
-    monkeypatch.setattr(training, "_fit", fit)
-    run = train(tmp_path, "--epochs=1")
-    assert json.loads((run / evaluation.METRICS).read_text(encoding="utf-8")).keys() == {"validation", "test"}
-
-
 def test_what_another_process_finished_meanwhile_is_not_trained_anew_by_resume(killed_after_2_epochs, monkeypatch):
     stamps, load = [], plans.Plan.load
 
@@ -258,6 +246,11 @@ def test_what_another_process_finished_meanwhile_is_not_trained_anew_by_resume(k
     monkeypatch.setattr(plans.Plan, "load", load_meanwhile)
     run = train(killed_after_2_epochs, "--epochs=5", "--resume")
     assert (run / runs.RUN).stat().st_mtime_ns == stamps[1]
+
+
+def test_a_default_of_no_option_is_an_error_in_the_script():
+    with pytest.raises(TypeError, match="default of --epoch, which is no option"):
+        parser_of(time_model.build_model, {"epoch": 30})
 
 
 def test_damaged_scores_of_a_finished_seed_are_one_line(tmp_path):
@@ -462,20 +455,20 @@ def test_pictures_without_a_recipe_train_and_predict_refuses_audio(tmp_path, cap
     assert "trained on pictures without a recipe.json (recipe unknown)" in error
 
 
-def test_test_pictures_are_only_decoded_before_training_and_judged_once_after_it(tmp_path, monkeypatch):
+def test_test_pictures_are_read_before_training_and_judged_after_it_whatever_is_there_then(tmp_path, monkeypatch):
     read = []
     original = training.inputs.load
     monkeypatch.setattr(
         training.inputs, "load", lambda f, subset, *a, **k: read.append(subset) or original(f, subset, *a, **k)
     )
-    fitted = training._fit
-    monkeypatch.setattr(training, "_fit", lambda *a: read.append("fit") or fitted(*a))
-    train(tmp_path, "--epochs=1")
-    assert read == ["test", "train", "validation", "fit", "test"]
-    (tmp_path / "images" / "mel" / "test" / "a" / "test1.png").write_bytes(b"broken")
+    fitted, broken = training._fit, tmp_path / "images" / "mel" / "test" / "a" / "test1.png"
+    monkeypatch.setattr(training, "_fit", lambda *a: broken.write_bytes(b"broken") and fitted(*a))
+    run = train(tmp_path, "--epochs=1")
+    assert read == ["test", "train", "validation"]
+    assert json.loads((run / evaluation.METRICS).read_text(encoding="utf-8")).keys() == {"validation", "test"}
     with pytest.raises(DataError, match=r"test1\.png is not a readable picture"):
         train(tmp_path, "--epochs=1", "--run_name=another")
-    assert read[5:] == ["test"]
+    assert read[3:] == ["test"]
 
 
 def test_of_two_trainings_of_one_run_the_second_is_refused(tmp_path):
