@@ -13,7 +13,7 @@ from pathlib import Path
 
 from genre import audio, datasets, dumps, files, fingerprint, images, plots, song_plots, workers
 from genre.audit import of_track, unusable
-from genre.command_line import BAD_DATA, Parser, positive_float, run
+from genre.command_line import AT_ITS_END, BAD_DATA, Parser, positive_float, run
 from genre.features import Sound
 from genre.recipe import SECONDS, Recipe
 
@@ -145,4 +145,4 @@ def _print_faults(faults):
 
 
 if __name__ == "__main__":
-    run(main, stopped="an audit is written at its end: nothing is kept")
+    run(main, stopped=AT_ITS_END)

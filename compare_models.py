@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from genre import comparison, comparison_plots, evaluation, files, provenance
-from genre.command_line import CallError, DataError, Parser, run
+from genre.command_line import AT_ITS_END, CallError, DataError, Parser, run
 
 import numpy as np
 
@@ -181,4 +181,4 @@ def _compared(number, row, metric):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped=AT_ITS_END)

@@ -51,16 +51,22 @@ def main():
     judged = align(members)
     settings = {method: _settings(members, method, args.seed) for method in methods}
     targets = {m: Path(args.models, s["script"], s["feature"], m, args.run_name) for m, s in settings.items()}
-    finished = [m for m in methods if not args.overwrite and plans.finished(settings[m], targets[m])]
+
+    def is_finished(method):
+        return not args.overwrite and plans.finished(settings[method], targets[method])
+
+    for method in methods:
+        is_finished(method)  # a run of other settings is refused before any work
     votes = {method: vote(method, members, judged, args.seed) for method in methods}
     tables = {method: voted.table(method, members, judged) for method, voted in votes.items()}
     show(members, judged, votes, tables)
     for method, target in targets.items():
-        if method in finished:
-            print(f"{target} is finished already, with these very settings; --overwrite makes it anew")
-            continue
-        with files.whole_folder(target, keep=records.is_other) as folder:
-            write(folder, members, settings[method], votes[method], tables[method])
+        with files.only_writer(target):
+            if is_finished(method):
+                print(f"{target} is finished already, with these very settings; --overwrite makes it anew")
+                continue
+            with files.whole_folder(target, keep=records.is_other) as folder:
+                write(folder, members, settings[method], votes[method], tables[method])
         print("wrote", target)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from genre import audio, runs
-from genre.command_line import CallError, DataError, Parser, natural_float, run
+from genre.command_line import AT_ITS_END, CallError, DataError, Parser, natural_float, run
 from genre.datasets.folder import shorten
 from genre.features import frequencies
 
@@ -196,4 +196,4 @@ def _width(recipe, bins, height):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped=AT_ITS_END)

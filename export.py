@@ -9,7 +9,7 @@ What was exported gives the same probabilities, and is only written if it does. 
 from pathlib import Path
 
 from genre import exports, runs
-from genre.command_line import CallError, Parser, one_of, run
+from genre.command_line import AT_ITS_END, CallError, Parser, one_of, run
 
 
 def main():
@@ -46,4 +46,4 @@ def check(path, args):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped=AT_ITS_END)

@@ -77,7 +77,9 @@ def main():
     again = asked if args.overwrite else []
     finished = {n for n, p in plan_of.items() if n not in again and _is_finished(p, strict=n in asked)}
     plan = plan_of[asked[0]]
-    songs = {subset: plan.load(subset) for subset in ("train", "validation")}
+    test, songs = plan.test, {subset: plan.load(subset) for subset in ("train", "validation")}
+    for own in plan_of.values():
+        own.test = test  # read once, and now
     if songs["validation"] is None:
         raise DataError(f"{plan.folders[tables.FEATURE]} has no validation songs; the table is sorted by them")
     plans.warn_of_labels(plan, songs)
@@ -87,7 +89,12 @@ def main():
     print(f"{counts} tracks, {len(plan.settings['classes'])} classes, {plan.sources[0].words}")
     results = {}
     for name in [name for name in CLASSIFIERS if name in finished | set(asked)]:
-        results[name] = _read(plan_of[name]) if name in finished else _train(plan_of[name], songs, name)
+        try:
+            results[name] = _read(plan_of[name]) if name in finished else _train(plan_of[name], songs, name)
+        except DataError as error:
+            if name in asked:
+                raise
+            print(f"warning: left out: {error}")
     folder = plan.target.parent
     _write_table(folder, results)
     if not any(result.model for result in results.values()):
@@ -166,17 +173,17 @@ def _train(plan, songs, name):
 
 
 def _write(plan, songs, model, info):
-    unfinished = plan.target.with_name(f".{plan.target.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-
     def write(folder):
         estimators.save(model, folder / runs.ESTIMATOR)
 
     def predict(subset, part):
         return model.predict_proba(part.x.astype(np.float64)), None
 
-    return records.write(plan, songs, unfinished, write, predict, info)
+    unfinished = plan.target.with_name(f".{plan.target.name}.unfinished")
+    with files.only_writer(plan.target):
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        return records.write(plan, songs, unfinished, write, predict, info)
 
 
 def _said(scores):

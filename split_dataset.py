@@ -19,12 +19,12 @@ import shutil
 from pathlib import Path
 
 from genre import files, images, index, inputs, splits, statistics, tables
-from genre.command_line import BAD_DATA, CallError, DataError, Parser, natural, positive, run
+from genre.command_line import AT_ITS_END, BAD_DATA, CallError, DataError, Parser, natural, positive, run
 from genre.index import SUBSETS
 
 import numpy as np
 
-MAKE_PICTURES = "python create_spectrograms.py --features=mel"
+MAKE_PICTURES = "python create_spectrograms.py --features=mel, with --data as here"
 FRACTIONS = "0.7,0.1,0.2"
 SHOWN = 5  # pairs that are printed
 
@@ -55,9 +55,10 @@ def main():
         _print_counts(rows, subset_of, name)
     _warn_of_missing(rows_of)
     there = images_path.resolve()  # a link to another disk stays one
-    files.recover_folder(there)
-    _refuse_foreign(images_path, set(rows_of))
-    _build(folders, rows_of, subsets, how, there, args.npz)
+    with files.only_writer(there):
+        files.recover_folder(there)
+        _refuse_foreign(images_path, set(rows_of))
+        _build(folders, rows_of, subsets, how, there, args.npz)
     print("wrote", ", ".join(str(images_path / name) for name in (subsets if args.folds else rows_of)))
     return None
 
@@ -101,7 +102,7 @@ def _folders(args, dataset_path):
         found = {tables.FEATURE: table}
     pictures = sorted(path.parent for path in dataset_path.glob(f"*/{index.INDEX}"))
     if not pictures and (args.dataset_path or not found):
-        raise CallError(f"no spectrograms in {dataset_path}; make them with: {MAKE_PICTURES}")
+        raise CallError(f"no <feature>/{index.INDEX} in {dataset_path}; make it with: {MAKE_PICTURES}")
     return {folder.name: folder for folder in pictures} | found
 
 
@@ -322,4 +323,4 @@ def _place(folder, target, row, subset):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped=AT_ITS_END)

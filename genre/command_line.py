@@ -111,6 +111,9 @@ def first_line(error):
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+AT_ITS_END = "it writes at its end: nothing is kept, call again"
+
+
 def run(main, stopped="what was finished is kept: call again to go on"):
     """Run a script's `main()` and exit with its code; an expected error is one line on standard error.
 

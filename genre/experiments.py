@@ -340,7 +340,7 @@ def share_out_anew(images_path, features, target):
             if found.setdefault(row.track, (subset, row.labels[0])) != (subset, row.labels[0]):
                 raise DataError(f"{images_path} has {row.track} in two subsets or genres; split it again")
     subset_of = splits.at_random(found, seed=0)
-    with files.whole_folder(target) as folder:
+    with files.only_writer(target), files.whole_folder(target) as folder:
         for feature, rows in rows_of.items():
             _share_out(images_path / feature, rows, subset_of, folder / feature)
 

@@ -99,7 +99,7 @@ def write(run, kind, path):
         with files.whole_file(path) as temporary:
             _write(run, kind, Path(temporary))
         return
-    with files.whole_folder(path) as folder:
+    with files.only_writer(path), files.whole_folder(path) as folder:
         _write(run, kind, folder)
 
 

@@ -85,21 +85,17 @@ def whole_folder(path, keep=None):
     """A folder beside `path` to fill; it takes the name `path` when the block ends well, and is removed otherwise.
 
     Args:
-        keep: as in `replace_folder`.
-
-    Raises:
-        CallError: another process is writing it.
+        path: whose lock, `only_writer`, the caller holds. keep: as in `replace_folder`.
     """
     path = Path(path)
     beside = path.with_name(f".{path.name}.unfinished")
-    with only_writer(path):
-        shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
-        beside.mkdir()
-        try:
-            yield beside
-            replace_folder(beside, path, keep)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+    beside.mkdir()
+    try:
+        yield beside
+        replace_folder(beside, path, keep)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _remove_half_written(folder):

@@ -112,8 +112,6 @@ def parser_of(build_model, defaults):
     defaults = {name: value for name, value in defaults.items() if name not in Script._fields}
     training = {} if script.estimator else TRAINING | RECIPE
     training |= OF_PICTURES if script.inputs in ("pictures", "features") else {}
-    if unknown := defaults.keys() - {"features", "recipe", *training}:
-        raise TypeError(f"main() has a default of --{min(unknown)}, which is no option of this script")
     of_recipe = {}
     for recipe, settings in RECIPES.items():
         of_recipe[recipe] = OFF | {name: settings.get(name, default) for name, (_, default, _) in training.items()}
@@ -155,6 +153,8 @@ def parser_of(build_model, defaults):
     settings = {"run_scripts": names(script.run), "largest_size": images.parse_size(script.largest_size)}
     settings |= {name: getattr(script, name) for name in ("standardise", "inputs", "estimator", "branches")}
     settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
+    if unknown := defaults.keys() - vars(Parser.parse_args(parser, [])).keys():
+        raise TypeError(f"main() has a default of --{min(unknown)}, which is no option of this script")
     parser.set_defaults(**settings | {"recipe": "plain"} | of_recipe[defaults.get("recipe", "plain")])
     return parser
 

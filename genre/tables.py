@@ -79,7 +79,7 @@ def of_split(images_path, series):
     folder = images_path / FEATURE
     if not folder.is_dir():
         raise CallError(
-            f"no statistics at {folder}; make them with: {MAKE}, python split_dataset.py, with --data as here"
+            f"no statistics at {folder}; make them with: {MAKE}, python split_dataset.py, both with --data as here"
         )
     if index.read(folder) is None or statistics.read_recipe(folder) is None:
         lacks = index.RECIPE if index.read(folder) else index.INDEX

@@ -105,7 +105,7 @@ def _runs(args):
         if args.run is None and not (path / runs.RUN).is_file():
             script, feature = path.relative_to(args.models).parts[:2]
             command = f"python {script}.py --features={feature}" + (f" --fold={args.fold}" if fold else "")
-            command += ", with --data and --models as here"
+            command += ", with --data or --images_path and --models as here"
             raise CallError(f"no run at {path}; train it with: {command}, or name another with --run")
     return found
 

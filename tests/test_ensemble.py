@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import ensemble
-from genre import evaluation, index, plans, runs
+from genre import evaluation, files, index, plans, runs
 from genre.command_line import CallError, DataError
 from genre.index import Row
 
@@ -149,6 +149,13 @@ def test_what_it_was_made_of_is_part_of_its_settings(three, tmp_path, monkeypatc
     (made / "mean" / "notes.txt").touch()
     with pytest.raises(CallError, match=r"holds files but no run\.json"):
         run_ensemble(monkeypatch, tmp_path, three)
+
+
+def test_a_vote_that_another_process_writes_is_refused(three, tmp_path, monkeypatch):
+    target = tmp_path / "models" / "ensemble" / "mel" / "mean"
+    with files.only_writer(target), pytest.raises(CallError, match="another process is writing .*mean; wait"):
+        run_ensemble(monkeypatch, tmp_path, three)
+    assert list(target.parent.iterdir()) == []
 
 
 def test_a_vote_that_cannot_be_written_leaves_nothing(three, tmp_path, monkeypatch):

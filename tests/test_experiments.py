@@ -494,7 +494,7 @@ def test_only_the_systems_asked_for_are_trained(tmp_path, monkeypatch, images, c
 def test_a_script_runs_in_a_process_of_its_own_and_its_last_line_says_why_it_failed(monkeypatch, tmp_path):
     monkeypatch.undo()
     assert run_experiments.call(["split_dataset.py", "--help"]) == ""
-    assert "no spectrograms in" in run_experiments.call(["split_dataset.py", f"--data={tmp_path}/none"])
+    assert "no <feature>/index.csv in" in run_experiments.call(["split_dataset.py", f"--data={tmp_path}/none"])
     stopped = subprocess.CompletedProcess([], 130, stderr="stopped")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: stopped)
     with pytest.raises(KeyboardInterrupt):

@@ -24,18 +24,23 @@ def test_a_folder_is_swapped_in_whole_and_keeps_the_rest_when_asked(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["final"]
 
 
-def test_a_folder_is_written_whole_or_not_at_all_and_by_one_process(tmp_path):
-    with files.whole_folder(tmp_path / "deep" / "a") as folder:
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
+    with files.whole_folder(tmp_path / "a") as folder:
         (folder / "old.txt").touch()
-    (tmp_path / "deep" / ".a.unfinished").mkdir()
-    (tmp_path / "deep" / ".a.unfinished" / "of a killed process.txt").touch()
-    with pytest.raises(RuntimeError), files.whole_folder(tmp_path / "deep" / "a") as folder:
+    (tmp_path / ".a.unfinished").mkdir()
+    (tmp_path / ".a.unfinished" / "of a killed process.txt").touch()
+    with pytest.raises(RuntimeError), files.whole_folder(tmp_path / "a") as folder:
         (folder / "half.txt").touch()
-        with pytest.raises(CallError, match="another process is writing"), files.whole_folder(tmp_path / "deep" / "a"):
-            pass
         assert [path.name for path in folder.iterdir()] == ["half.txt"]
         raise RuntimeError
-    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/**/*")] == ["deep/a", "deep/a/old.txt"]
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["a", "a/old.txt"]
+
+
+def test_of_two_writers_the_second_is_refused_and_no_lock_is_left(tmp_path):
+    refused = pytest.raises(CallError, match="another process is writing .*a; wait")
+    with files.only_writer(tmp_path / "new" / "a"), refused, files.only_writer(tmp_path / "new" / "a"):
+        pass
+    assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_a_csv_with_an_open_quote_is_an_error_that_names_it_and_not_a_short_table(tmp_path):

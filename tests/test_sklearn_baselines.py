@@ -4,12 +4,13 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 import warnings
 
 import sklearn_baselines
-from genre import estimators, evaluation, index, runs, tables
+from genre import estimators, evaluation, files, index, runs, tables
 from genre.command_line import CallError, DataError
 from genre.index import Row
 from sklearn_baselines import CLASSIFIERS
@@ -100,6 +101,21 @@ def test_the_same_seed_gives_the_same_probabilities_and_another_call_trains_noth
     baselines(monkeypatch, data, "--classifier=rfc,mlp,lsvm", "--overwrite")
     assert before == {name: (folder(data) / name / "predictions.csv").read_text() for name in before}
     assert table(data).keys() == CLASSIFIERS.keys()
+
+
+def test_a_damaged_run_is_left_out_of_the_table_unless_it_is_asked_for(data, tmp_path, monkeypatch, capsys):
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    (folder(tmp_path) / "rfc" / "predictions.csv").unlink()
+    with (
+        files.only_writer(folder(tmp_path) / "gnb"),
+        pytest.raises(CallError, match="another process is writing .*gnb"),
+    ):
+        baselines(monkeypatch, tmp_path, "--classifier=gnb", "--overwrite")
+    baselines(monkeypatch, tmp_path, "--classifier=gnb", "--overwrite")
+    assert "warning: left out: " in capsys.readouterr().out
+    assert table(tmp_path).keys() == CLASSIFIERS.keys() - {"rfc"}
+    with pytest.raises(DataError, match=r"predictions\.csv is not there; train the run again with --overwrite"):
+        baselines(monkeypatch, tmp_path, "--classifier=rfc")
 
 
 def test_one_that_fails_is_the_last_row_and_the_others_go_on(tmp_path, monkeypatch, capsys):

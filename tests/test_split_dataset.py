@@ -3,7 +3,7 @@ import os
 import shutil
 
 import split_dataset
-from genre import index, inputs
+from genre import files, index, inputs
 
 import numpy as np
 import pytest
@@ -88,6 +88,12 @@ def test_genres_of_which_no_track_is_listed_are_left_out(data):
     assert inputs.class_list(data / "images" / "mel") == ["high", "low"]
 
 
+def test_of_two_splits_of_one_folder_the_second_is_refused(data):
+    with files.only_writer(data / "images"):
+        assert "another process is writing" in one_line_error("split_dataset.py", f"--data={data}", code=2)
+    assert not (data / "images").exists()
+
+
 def test_what_the_split_did_not_make_is_never_replaced(data):
     (data / "images" / "my_own" / "train").mkdir(parents=True)
     assert "my_own is not from a split" in one_line_error("split_dataset.py", f"--data={data}", code=1)
@@ -106,7 +112,7 @@ def test_what_the_split_did_not_make_is_never_replaced(data):
     [
         (["--fractions=0.9,0.2,0.1"], 2, "add up to 1"),
         (["--split_file=nowhere"], 2, "no split file or folder nowhere"),
-        (["--data=nowhere"], 2, "no spectrograms in nowhere/dataset; make them with: python create_spectrograms.py"),
+        (["--data=nowhere"], 2, "dataset; make it with: python create_spectrograms.py"),
         (["--near_duplicates=nowhere.csv"], 2, "no file nowhere.csv; write one with: python audit_dataset.py"),
     ],
 )

@@ -35,7 +35,7 @@ def tracks_and_left_out(path, root):
             raise DataError(f"{path} lacks the columns {' and '.join(sorted(missing))}; it has {has}")
         for number, cells in enumerate(reader, 2):
             rows.append(_row(cells, f"line {number} of {path}"))
-    count = collections.Counter(row["path"] for row in rows)
+    count = collections.Counter(Path(row["path"]) for row in rows)  # ./a.wav is a.wav
     if twice := sorted(listed for listed in count if count[listed] > 1):
         raise DataError(f"{path} lists {twice[0]} twice; separate the genres of one track by |")
     there = [row for row in rows if os.path.isfile(root / row["path"])]
@@ -63,7 +63,7 @@ def _row(cells, where):
     if subset not in ("", *SUBSETS):
         raise DataError(f"{where}: the subset is {subset!r}, not one of {', '.join(SUBSETS)}")
     names = {"artist": an_artist(cells.get("artist") or ""), "album": one_case(cells.get("album") or "")}  # as of tags
-    return {"path": os.path.normpath(cells["path"]), "labels": labels, "subset": subset} | names
+    return {"path": cells["path"], "labels": labels, "subset": subset} | names
 
 
 def _names(rows):
