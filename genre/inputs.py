@@ -31,8 +31,8 @@ def feature_folder(images_path, feature):
     folder = Path(images_path, feature)
     if not Path(images_path).is_dir():
         raise CallError(
-            f"no folder {images_path}; make it with: python create_spectrograms.py, python split_dataset.py (with --folds "
-            "for --fold), both with --data as here, or name another with --images_path"
+            f"no folder {images_path}; make it with: python create_spectrograms.py, python split_dataset.py, --data as "
+            "here (for --fold with --folds), or name another with --images_path"
         )
     if not folder.is_dir() or Path(feature).name != feature:
         there = ", ".join(f for f in index.class_names(images_path)) or "nothing"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from genre import evaluation, index, multi_label, statistics
+from genre import evaluation, index, multi_label, plots, statistics
 from genre.features import FEATURES
 
 import numpy as np
@@ -39,7 +39,7 @@ SR = 8000  # Hz; low, so that the tests are fast
 QUICK = ("--seconds=1", f"--sr={SR}", "--n_fft=512", "--hop_length=128", "--n_mels=16", "--workers=1")
 
 
-DRAWING = [(evaluation, "draw"), (evaluation, "draw_map"), (multi_label, "draw")]
+DRAWING = [(evaluation, "draw"), (evaluation, "draw_map"), (multi_label, "draw"), (plots, "history")]
 DRAWN = [getattr(*function) for function in DRAWING]
 
 
@@ -128,11 +128,16 @@ def call(*command, cwd=None, code=0):
         what has `returncode`, which must be `code`, `stdout` and `stderr`.
     """
     script, *options = map(str, command)
-    starts_others = script in WITH_PROCESSES and code != 2  # what is refused at once starts none
-    done = (_run if starts_others else _run_here)(script, options, cwd)
+    done = (_run if _starts_others(script, options, code) else run_here)(script, options, cwd)
     assert done.returncode == code, f"{command} -> {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def _starts_others(script, options, code):
+    """Whether a script has processes of its own: not with one worker, the last one named, nor if refused at once."""
+    workers = [option for option in options if option.startswith("--workers=")][-1:]
+    return script in WITH_PROCESSES and code != 2 and (workers != ["--workers=1"] or "--backend=dask" in options)
 
 
 def _run(script, options, cwd):
@@ -140,7 +145,7 @@ def _run(script, options, cwd):
     return subprocess.run([sys.executable, str(ROOT / script), *options], cwd=cwd, **captured)
 
 
-def _run_here(script, options, cwd):
+def run_here(script, options, cwd):
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         patch.setattr(sys, "argv", [script, *options])
@@ -165,7 +170,8 @@ def split_data(tmp_path_factory):
     """A data folder in which songs were rendered (mel, chroma_stft) and split, by the public commands."""
     data = tmp_path_factory.mktemp("data")
     write_songs(data / "genres")
-    call("create_spectrograms.py", "--features=mel,chroma_stft", f"--data={data}", *QUICK)
+    made = _run("create_spectrograms.py", ["--features=mel,chroma_stft", f"--data={data}", *QUICK], None)
+    assert made.returncode == 0, made.stderr  # by another process than those that compare
     call("split_dataset.py", f"--data={data}", "--fractions=0.5,0.25,0.25")
     return data
 

@@ -82,7 +82,15 @@ def test_what_sounds_alike_is_split_together(audited, data):
 
 
 def test_strict_fails_on_faults_and_on_none_without(data, tmp_path):
-    call("audit_dataset.py", f"--data={data}", "--seconds=3", f"--audit_path={tmp_path / 'a'}", "--strict", code=1)
+    call(
+        "audit_dataset.py",
+        f"--data={data}",
+        "--seconds=3",
+        f"--audit_path={tmp_path / 'a'}",
+        "--strict",
+        "--workers=1",
+        code=1,
+    )
     write_songs(tmp_path / "genres", ("noise", "other"), tracks=2, seconds=6)
     options = (f"--data={tmp_path}", f"--audit_path={tmp_path / 'b'}", "--seconds=3", "--strict", "--workers=1")
     assert "no faults" in call("audit_dataset.py", *options).stdout

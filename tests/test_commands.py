@@ -19,6 +19,7 @@ from conftest import (
     ON_RUNS,
     ROOT,
     SELF_SUFFICIENT,
+    WITH_PROCESSES,
     call,
     main_keywords,
     sine,
@@ -64,6 +65,8 @@ def test_every_command_of_the_readme_does_what_it_says(workspace, eager):
         script = words[0].removesuffix(".py")
         if script in ARCHITECTURES:
             words += [option for option in quick(script) if option not in words]
+        elif words[0] in WITH_PROCESSES and command != COMMANDS[0]:
+            words.append("--workers=1")  # the first shows what processes do
         written = re.findall(r"^wrote (.*)", call(*words, cwd=workspace).stdout, re.MULTILINE)
         assert written or "song.mp3" in words, command  # every command but a prediction without --csv writes
         for name in written:

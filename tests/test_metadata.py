@@ -39,7 +39,7 @@ def data(tmp_path_factory):
 
 def fuse(monkeypatch, data, name, *options):
     models = data / name / "models"
-    common = (f"--data={data / name}", f"--models={models}", "--epochs=15", "--learning_rate=0.01", "--batch_size=6")
+    common = (f"--data={data / name}", f"--models={models}", "--epochs=2", "--learning_rate=0.01", "--batch_size=6")
     assert train(monkeypatch, "metadata_fusion_model", *common, *options) == 0
     return models / "metadata_fusion_model"
 

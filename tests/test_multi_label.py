@@ -1,7 +1,6 @@
 """Data with several labels a track: targets, loss, scores, training, prediction."""
 
 import csv
-import importlib
 import json
 
 import frequency_model
@@ -12,7 +11,7 @@ from genre.options import parser_of
 
 import numpy as np
 import pytest
-from conftest import ON_PICTURES, call, main_keywords, one_line_error, write_pictures
+from conftest import call, one_line_error, write_pictures
 from sklearn.metrics import precision_recall_fscore_support
 
 TAGS = ["calm", "loud", "rare"]
@@ -164,15 +163,6 @@ def test_one_network_for_each_tag_is_summed_up(tmp_path, monkeypatch, capsys):
     assert [row["tag"] for row in rows] == ["a", "loud", "mean", "standard deviation"]
     values = [json.loads((parent / tag / "metrics.json").read_text())["test"]["roc_auc"] for tag in ("a", "loud")]
     assert float(rows[2]["roc_auc"]) == pytest.approx(np.mean(values), abs=1e-5)
-
-
-@pytest.mark.parametrize("name", ON_PICTURES)
-def test_every_architecture_can_be_built_for_one_tag(name):
-    build_model = importlib.import_module(name).build_model
-    offline = {"weights": "none"} if name.startswith("vgg16") else {}
-    shape = {"mel": (12, 20, 1)} if main_keywords(name).get("inputs") == "features" else (12, 20, 1)
-    core = build_model(shape, 1, **offline)
-    assert core.output_shape == (None, 1)  # a network for one tag
 
 
 def test_options_that_make_no_sense_are_refused(tmp_path):

@@ -1,5 +1,4 @@
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,14 +8,9 @@ from genre.command_line import CallError, DataError
 
 import pytest
 from conftest import QUICK, ROOT, call, one_line_error, write_songs
+from jobs import double_or_die
 
 TIMEOUT = 60  # s
-
-
-def double_or_die(number, deadly):
-    if number == deadly:
-        os.kill(os.getpid(), signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
-    return 2 * number
 
 
 @pytest.mark.parametrize("count", [1, 2])
