@@ -2,8 +2,10 @@ import csv
 import os
 import shutil
 
+import audit_dataset
 import create_spectrograms
-from genre import audio, images, index, rendering
+import create_statistics
+from genre import audio, images, index, rendering, workers
 from genre.datasets import folder
 from genre.recipe import Recipe
 from genre.variants import ORIGINAL
@@ -226,6 +228,30 @@ def test_what_was_said_before_a_stop_is_said_after_it(tmp_path, monkeypatch):
         patch.setattr(create_spectrograms, "_report", stop)
         in_process(patch, create_spectrograms, f"--data={tmp_path}", *QUICK, "--workers=1")
     assert "silent for a piece from 1 s on" in make(tmp_path, "--strict", code=1).stdout
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "named_in"),
+    [
+        (create_spectrograms, QUICK, "dataset/mel/skipped.csv"),
+        (create_statistics, ("--workers=1",), "statistics/skipped.csv"),
+        (audit_dataset, ("--seconds=1", "--workers=1"), "audit/faults.csv"),
+    ],
+)
+def test_a_song_over_which_the_decoder_crashes_is_named_and_does_not_end_the_run(
+    tmp_path, monkeypatch, script, options, named_in
+):
+    write_songs(tmp_path / "genres", ("high",), tracks=3, seconds=2)
+    each = workers.each
+
+    def deadly(function, jobs, *others):
+        for job, result in each(function, jobs, *others):
+            yield job, None if job[0].id.endswith("00001") else result
+
+    monkeypatch.setattr(workers, "each", deadly)
+    assert in_process(monkeypatch, script, f"--data={tmp_path}", *options, "--strict") == 1
+    (line,) = [line for line in (tmp_path / named_in).read_text().splitlines() if "high.00001" in line]
+    assert workers.DIED in line
 
 
 def test_a_song_that_went_bad_leaves_no_picture_behind(tmp_path):

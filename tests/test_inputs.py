@@ -1,3 +1,5 @@
+import itertools
+
 from genre import inputs
 from genre.command_line import CallError, DataError
 
@@ -46,6 +48,19 @@ def test_pictures_are_cached_as_uint8_at_the_size_asked_for(tmp_path):
     assert inputs.load(folder, "train", ["a", "b"]).x.dtype == np.uint8
     assert inputs.load(folder, "train", ["a", "b"], (6, None)).x.shape == (16, 6, 20, 1)
     assert inputs.load(folder, "test", ["a", "b"]) is None
+
+
+def test_pictures_may_be_jpegs_and_bitmaps(tmp_path):
+    folder = write_pictures(tmp_path / "mel")
+    expected = inputs.load(folder, "train", ["a", "b"])
+    for path, suffix in zip(sorted(folder.rglob("*.png")), itertools.cycle([".jpg", ".JPEG", ".bmp", ".png"])):
+        with Image.open(path) as picture:
+            picture.save(path.with_suffix(suffix))
+        if suffix != ".png":
+            path.unlink()
+    found = inputs.load(folder, "train", ["a", "b"])
+    assert found.x.shape == expected.x.shape == (16, 12, 20, 1) and (found.y == expected.y).all()
+    assert np.abs(found.x.astype(int) - expected.x).mean() < 20  # JPEG's noise is that of noise
 
 
 def test_every_damaged_picture_is_named_and_counted(tmp_path):

@@ -2,8 +2,9 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
-from genre import inputs, metadata, runs
+from genre import inputs, metadata, runs, training
 from genre.backend import keras
 from genre.index import Row
 from genre.layers import Forget
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from conftest import QUICK, call, train, write_songs
 
+pytestmark = [pytest.mark.usefixtures("eager"), pytest.mark.filterwarnings("ignore:Even though")]
 FEATURES = "mel+statistics+artist+album"
 
 
@@ -55,6 +57,14 @@ def test_what_names_were_worth_is_said_and_is_nothing_where_artists_are_kept_apa
     assert [taken["feature"] for taken in torn.info["inputs"]] == FEATURES.split("+")
     artists = sorted(f"{genre} {number}" for genre in ("high", "low", "noise") for number in range(3))
     assert torn.info["inputs"][2]["vocabulary"] == artists
+
+
+def test_what_names_are_worth_is_the_accuracy_that_goes_without_them(monkeypatch):
+    x = [np.zeros((4, 2)), metadata.one_hot(["b", "a", "nobody", "b"], ["a", "b"])]
+    part = inputs.Pictures(x, np.array([1, 0, 0, 1]), [Row("", track, ("g",)) for track in "wxyz"])
+    monkeypatch.setattr(runs, "predict", lambda network, x: np.eye(2)[x[1][:, 2]])  # class 1 for the name b alone
+    found = training._worth_of_names(SimpleNamespace(multi_label=False), None, part, [1])
+    assert found == {"known": 0.75, "worth": 0.5}
 
 
 def test_a_song_is_predicted_by_all_branches_and_its_own_tags(data, monkeypatch):

@@ -130,7 +130,8 @@ def test_several_runs_vote(tmp_path, trained_run, split_data):
     )
     (found,) = json.loads((tmp_path / "out.json").read_text())
     each = [runs.read(folder).label(song).probabilities for folder in (trained_run, other)]
-    assert list(found["probabilities"].values()) == pytest.approx(np.mean(each, axis=0), abs=1e-5)
+    for said in (found, found["timeline"][0]):  # of one step
+        assert list(said["probabilities"].values()) == pytest.approx(np.mean(each, axis=0), abs=1e-5)
     call("frequency_model.py", *common, "--multi_label", "--run_name=tags")
     error = one_line_error("predict.py", song, f"--run={other},{other / 'tags'}", code=2)
     assert "one gives a track one label, the other several" in error

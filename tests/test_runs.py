@@ -83,4 +83,7 @@ def test_a_run_records_how_to_repeat_it(trained_run):
     assert info["command"].startswith("python time_model.py --data=")
     for key in ("seed", "versions", "git_commit", "index_fingerprint", "inputs", "seconds", "training", "images_path"):
         assert key in info
+    assert info["seed"] == 0 and info["versions"]["numpy"] == np.__version__
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    assert head.returncode or info["git_commit"].startswith(head.stdout.strip())
     assert info["inputs"][0]["recipes"]["mel"]["transform"]["n_mels"] == 16

@@ -99,6 +99,7 @@ def test_the_same_seed_gives_the_same_probabilities_and_another_call_trains_noth
     baselines(monkeypatch, data)
     assert not re.search(f"^({'|'.join(CLASSIFIERS)}): ", capsys.readouterr().out, re.MULTILINE)
     baselines(monkeypatch, data, "--classifier=rfc,mlp,lsvm", "--overwrite")
+    assert re.findall("^(rfc|mlp|lsvm): ", capsys.readouterr().out, re.MULTILINE) == ["lsvm", "rfc", "mlp"]
     assert before == {name: (folder(data) / name / "predictions.csv").read_text() for name in before}
     assert table(data).keys() == CLASSIFIERS.keys()
 
@@ -172,7 +173,7 @@ def test_probabilities_change_no_decision_and_are_fitted_on_songs_held_out(name,
 def test_a_song_is_predicted_without_tensorflow(tmp_path):
     write_songs(tmp_path / "data" / "genres", ("high", "low"), tracks=6, seconds=2)
     for name, options in (
-        ("create_statistics", []),
+        ("create_statistics", ["--workers=1"]),
         ("split_dataset", []),
         ("sklearn_baselines", ["--classifier=rfc"]),
         ("predict", ["data/genres/high/high.00000.wav", "--run=models/sklearn_baselines/statistics/rfc"]),
@@ -183,7 +184,7 @@ def test_a_song_is_predicted_without_tensorflow(tmp_path):
         code += "assert 'tensorflow' not in sys.modules"
         done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert "high" in done.stdout
+    assert "high.00000.wav  high " in done.stdout
 
 
 def test_roc_curves_are_of_the_classes_that_some_tracks_are_of():
