@@ -32,19 +32,20 @@ def convolutions(x, weights, trainable_layers):
     path = None if weights == "none" else _fetched() if weights == "imagenet" else Path(weights)
     if path and not path.is_file():
         raise CallError(f"no file {path} for --weights; give imagenet, none or a file of VGG16 weights")
+    published = path and _published(path)
     # As keras.applications.vgg16.preprocess_input, whose constant ONNX would take for another input.
     x = keras.layers.Rescaling(1.0, [-103.939, -116.779, -123.68])(x[..., ::-1])
     model = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
-    if path:
-        _load(model, path)
+    for layer in published.layers[1:] if path else ():
+        model.get_layer(layer.name).set_weights(layer.get_weights())
     for layer in model.layers[: len(model.layers) - trainable_layers]:
         if layer.name.startswith("block"):
             layer.trainable = False
     return model.output
 
 
-def _load(model, path):
-    """Load weights into the layers named block...; the file holds nothing of the layers in front."""
+def _published(path):
+    """VGG16 as Keras has it, with the weights of a file."""
     bare = keras.applications.VGG16(include_top=False, weights=None)
     try:
         with warnings.catch_warnings(action="ignore"):  # what does not fit is an error as well
@@ -52,8 +53,7 @@ def _load(model, path):
     except Exception as error:  # whatever h5py or Keras raises for a file that is damaged or of another network
         reason = first_line(error)
         raise CallError(f"{path} does not hold VGG16 without its top ({reason}); {_how_to_fetch()}") from None
-    for layer in bare.layers[1:]:
-        model.get_layer(layer.name).set_weights(layer.get_weights())
+    return bare
 
 
 def _fetched():

@@ -197,6 +197,15 @@ def test_fma_is_fetched_verified_and_unpacked_once(server, call, tmp_path, fetch
 
 
 @needs_bash
+def test_the_larger_fma_is_another_file_in_a_folder_of_its_own(server, call, tmp_path):
+    clips = zipped({"fma_medium/README.txt": b"about", "fma_medium/000/000002.mp3": b"sound"})
+    server.files["/fma_medium.zip"] = clips
+    done = call("download_fma.sh", "--size=medium", **fma(server) | {"FMA_SHA1": sha(clips, 1)})
+    assert "25000 clips, here are 1" in done.stderr
+    assert (tmp_path / "data" / "fma_medium" / "000" / "000002.mp3").read_bytes() == b"sound"
+
+
+@needs_bash
 @pytest.mark.skipif(not shutil.which("bsdtar"), reason="bsdtar")
 def test_fma_needs_unzip_or_bsdtar(server, call, tmp_path):
     call("download_fma.sh", without=("unzip",), **fma(server))

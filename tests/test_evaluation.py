@@ -150,6 +150,13 @@ def test_pictures_are_of_the_last_subset_and_a_map_only_where_there_are_embeddin
     assert {path.name for path in tmp_path.glob("*.png")} == drawn | {"tsne.png"}
 
 
+def test_a_map_is_of_some_of_many_tracks_and_says_so(tmp_path, pictures, figures, monkeypatch):
+    monkeypatch.setattr(evaluation, "MOST_POINTS", 8)
+    x = np.random.default_rng(0).random((9, 5))
+    evaluation.draw_map(tmp_path, np.arange(9) % 3, x, CLASSES, "title")
+    assert "5 numbers a track, 8 of 9 tracks" in figures[0]._suptitle.get_text()
+
+
 @pytest.mark.parametrize("too_sure", [0.5, 1.0, 4.0])
 def test_the_temperature_undoes_too_much_and_too_little_confidence(too_sure):
     rng = np.random.default_rng(0)
