@@ -46,7 +46,7 @@ def test_a_name_that_is_no_utf8_is_drawn_with_a_question_mark(tmp_path, figures)
     assert figures[0]._suptitle.get_text() == "caf?, mel"
 
 
-def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, figures):
+def test_a_history_shows_training_and_validation_of_loss_and_accuracy(tmp_path, figures, pictures):
     rows = [{"epoch": i, "loss": 1 / i, "accuracy": 0.5, "val_loss": 2 / i, "val_accuracy": 0.4} for i in (1, 2, 3)]
     plots.history(rows, 2, "accuracy", "a_model, mel", tmp_path / "a.png")
     loss, accuracy = figures[0].axes
