@@ -179,9 +179,13 @@ class Job:
 
         Only its script can tell where the command builds on other runs: then False.
         """
-        if self.system.bases or self.is_damaged or not (folder := self.run()) or not self._made(folder):
+        try:
+            judged = None if self.system.bases else self.judged()
+        except DataError:
             return False
-        info = runs.read(folder).info
+        if not judged or not self._made(judged.run.folder):
+            return False
+        info = judged.run.info
         recipes = {feature: recipe for of in info["inputs"] for feature, recipe in of["recipes"].items()}
         taken = {images_path / self.fold / feature: recipe for feature, recipe in recipes.items()}
         if any(_recipe(folder) != recipe for folder, recipe in taken.items()):

@@ -46,12 +46,6 @@ def without_dropout(name):
     return {p: (0.0,) * len(d) if isinstance(d, tuple) else 0.0 for p, (d, _) in found.items() if "dropout" in p}
 
 
-def narrow(name):
-    """A quarter of the filters where there are thousands, of which no test is."""
-    filters, _ = parameters(importlib.import_module(name).build_model).get("filters", (0, ""))
-    return {"filters": tuple(n // 4 for n in filters)} if isinstance(filters, tuple) and max(filters) > 1000 else {}
-
-
 def trained_parameters(core):
     return sum(int(np.prod(weight.shape)) for weight in core.trainable_weights)
 
@@ -186,7 +180,7 @@ def test_all_train_a_step_are_saved_and_predict_the_same_in_a_fresh_process(tmp_
     for name in ON_PICTURES + ON_STATISTICS:
         shape = SHAPES[0] if name in ON_PICTURES else (7,)
         keras.utils.set_random_seed(0)
-        core = build(name, shape, 3, **narrow(name))
+        core = build(name, shape, 3)
         core.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), run_eagerly=True)
         x, y = rng.normal(size=(4, *shape)).astype(np.float32), np.array([0, 1, 2, 0])
         before = [w.numpy().copy() for w in core.trainable_variables]
@@ -220,7 +214,7 @@ def test_all_give_the_same_in_onnx_in_a_fresh_process_without_keras(tmp_path, mo
     expected, rng = {}, np.random.default_rng(0)
     for name in ARCHITECTURES:
         shapes = [(40,), (7,)] if name in ON_RUNS else [(12, 20, 1) if name in ON_PICTURES else (7,)]
-        core = build(name, {"a": shapes[0], "b": shapes[1]} if name in ON_RUNS else shapes[0], 3, **narrow(name))
+        core = build(name, {"a": shapes[0], "b": shapes[1]} if name in ON_RUNS else shapes[0], 3)
         if not isinstance(core, keras.Model):
             continue
         if name not in ON_RUNS:
@@ -264,7 +258,7 @@ def test_it_overfits_16_pictures_with_structure(name):
         picture[:, rng.integers(4) :: 4 + 3 * label] += 2
     if not main_keywords(name).get("standardise", True):
         x = np.clip(60 + 60 * x, 0, 255)
-    core = build(name, x.shape[1:], 4, **without_dropout(name) | narrow(name))
+    core = build(name, x.shape[1:], 4, **without_dropout(name))
     steps = keras.optimizers.Adam(3 * main_keywords(name).get("learning_rate", 1e-3))
     core.compile(steps, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     for _ in range(20):
