@@ -10,6 +10,7 @@ from genre.files import read_csv
 from genre.index import SUBSETS
 
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 from sklearn.model_selection import StratifiedGroupKFold
 
 LEAKS = "leaks.csv"  # beside the features of a split: what it puts apart, as split_dataset.py --check found
@@ -133,25 +134,20 @@ def folds(rows, count, seed, near=()):
 
 def _groups(tracks, near=()):
     """Lists of tracks that must stay together, sorted: connected by an artist, by identical or near-identical audio."""
-    parent = {track: track for track in tracks}
+    pairs = [*near, *((track, track) for track in tracks)]
+    pairs += [(track, ("artist", row.artist)) for track, row in tracks.items() if row.artist]
+    pairs += [(track, ("audio", row.audio_hash)) for track, row in tracks.items() if row.audio_hash]
+    return sorted(sorted(group & tracks.keys()) for group in _connected(pairs) if group & tracks.keys())
 
-    def root(track):
-        while parent[track] != track:
-            parent[track] = track = parent[parent[track]]
-        return track
 
-    first = {}
-    for track, row in sorted(tracks.items()):
-        for key in (("artist", row.artist), ("audio", row.audio_hash)):
-            if key[1]:
-                parent[root(track)] = root(first.setdefault(key, track))
-    for track, other in near:
-        if track in parent and other in parent:
-            parent[root(track)] = root(other)
-    members = collections.defaultdict(list)
-    for track in sorted(tracks):
-        members[root(track)].append(track)
-    return sorted(members.values())
+def _connected(pairs):
+    """Sets of what pairs connect, those through one that is in no split as well."""
+    joined = DisjointSet()
+    for pair in pairs:
+        for one in pair:
+            joined.add(one)
+        joined.merge(*pair)
+    return joined.subsets()
 
 
 def at_random(found, seed):
@@ -270,17 +266,14 @@ def straddling(rows, subset_of, near=()):
     Returns:
         {"artist": pairs of tracks, sorted, "identical audio": ..., "nearly identical audio": ...}
     """
-    found = {"artist": set(), "identical audio": set(), "nearly identical audio": set()}
-    first = {}
+    alike = {track: min(group) for group in _connected(near) for track in group}
+    first, found = {}, {"artist": set(), "identical audio": set(), "nearly identical audio": set()}
     for row in sorted(rows, key=lambda row: row.track):
-        for kind, value in (("artist", row.artist), ("identical audio", row.audio_hash)):
+        for kind, value in zip(found, (row.artist, row.audio_hash, alike.get(row.track)), strict=True):
             if value and row.track in subset_of:
                 other = first.setdefault((kind, value), row.track)
                 if subset_of[other] != subset_of[row.track]:
                     found[kind].add((other, row.track))
-    for pair in near:
-        if len({subset_of.get(track) for track in pair} - {None}) > 1:
-            found["nearly identical audio"].add(tuple(sorted(pair)))
     return {kind: sorted(pairs) for kind, pairs in found.items()}
 
 
