@@ -286,7 +286,9 @@ def _repeated(judged):
     folder, info = judged.run.folder, judged.run.info
     if not re.fullmatch(r"seed\d+", folder.name):
         return folder
-    return folder.parent, json.dumps([info.get(name) for name in ("hyperparameters", "training", "index_fingerprint")])
+    settings = [info.get(name) for name in ("inputs", "hyperparameters", "training", "index_fingerprint")]
+    bases = [base["run"] for base in info.get("runs", [])]  # their weights are of their own seeds
+    return folder.parent, json.dumps([*settings, bases])
 
 
 def _name(repeats):

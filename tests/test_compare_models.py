@@ -185,8 +185,14 @@ def test_the_interval_of_folds_is_that_of_the_tracks_of_all(models):
     assert one.interval("validation") == pytest.approx(evaluation.accuracy_interval(7, 10))
 
 
-def test_seeds_of_other_settings_are_not_repeats(models):
-    found = [make_run(models / f"seed{seed}", training={"epochs": 1 + seed}) for seed in range(2)]
+@pytest.mark.parametrize("key", ["training", "inputs", "runs"])
+def test_seeds_of_other_settings_are_not_repeats(models, key):
+    settings = {
+        "training": lambda seed: {"epochs": 1 + seed},
+        "inputs": lambda seed: [{"recipes": {"mel": {"n_mels": 64 * (1 + seed)}}}],
+        "runs": lambda seed: [{"run": ("time_model/mel", "fcn_model/mel")[seed], "weights": "0"}],
+    }
+    found = [make_run(models / f"seed{seed}", **{key: settings[key](seed)}) for seed in range(2)]
     (group,) = comparison.group(map(comparison.read, found))
     assert [row.name for row in group.rows] == [folder.as_posix() for folder in found]
 
