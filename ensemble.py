@@ -201,7 +201,7 @@ def _settings(members, method, seed):
         "seed": seed,
         "classes": members[0].classes,
         "index_fingerprint": members[0].info["index_fingerprint"],
-        "runs": [{"run": m.name, "predictions": text} for m, text in zip(members, said, strict=True)],
+        "runs": [{"run": m.system, "predictions": text} for m, text in zip(members, said, strict=True)],
     }
 
 

@@ -45,7 +45,7 @@ def main():
     shown = choose(trained, Path(args.song), args.genre, args.at)
     maps, more = explanation.grad_cam(trained, [x[shown.piece][None] for x in shown.heard.x], shown.classes)
     print(_line(trained, shown))
-    name = run_name(trained)
+    name = trained.name.replace("/", ".")
     paths = [Path(args.out, f"{stem}.png") for stem in (f"{shorten(shown.song.stem)}.{name}", f"{name}.filters")]
     Path(args.out).mkdir(parents=True, exist_ok=True)
     _draw_maps(trained, shown, maps, more, paths[0])
@@ -61,7 +61,7 @@ def _parser():
     parser.add_argument("--genre", metavar="GENRE", help=text)
     text = "explain the piece at this second (default: the one that speaks most for the song's genre, or for --genre)"
     parser.add_argument("--at", type=natural_float, metavar="SECONDS", help=text)
-    text = "folder for the pictures, <song>.<run>.png and <run>.filters.png"
+    text = "folder for the pictures, <song>.<run>.png and <run>.filters.png, which replace what has that name there"
     parser.add_argument("--out", metavar="FOLDER", default="explained", help=text)
     return parser
 
@@ -107,11 +107,6 @@ def choose(trained, song, genre, at):
         piece = found[0]
     likeliest = np.argsort(-said[piece], kind="stable")[:2]
     return Shown(song, heard, said, piece, [int(wanted)] if genre else likeliest.tolist())
-
-
-def run_name(trained):
-    """The name of a run in that of a picture: time_model.mel, or time_model.mel.tags for one by --run_name=tags."""
-    return ".".join(trained.place or trained.name.split("/"))
 
 
 def _line(trained, shown):

@@ -38,7 +38,7 @@ class Prediction(NamedTuple):
     pieces: int
     probabilities: np.ndarray | None
     note: str
-    timeline: np.ndarray | None = None  # (steps, classes)
+    timeline: runs.Timeline | None = None
 
 
 def main():
@@ -217,10 +217,10 @@ def _line(prediction, trained, args, width):
 def stretches(trained, timeline, step, threshold):
     """[(start, end in s, what is said)] of a timeline, neighbours of which the same is said together."""
     found = []
-    for number, p in enumerate([] if timeline is None else timeline):
+    for start, end, p in timeline.steps(step) if timeline else ():
         said = "silence" if np.isnan(p).any() else says(trained, p, threshold)
-        start = found.pop()[0] if found and found[-1][2] == said else number * step
-        found.append((start, (number + 1) * step, said))
+        start = found.pop()[0] if found and found[-1][2] == said else start
+        found.append((start, end, said))
     return found
 
 
@@ -234,7 +234,7 @@ def _draw(trained, prediction, args, path):
 
     title = f"{prediction.path.name}: {says(trained, prediction.probabilities, args.threshold)}\n{trained.name}"
     spectrogram, seconds = trained.spectrogram(prediction.path, FRAMES)
-    song_plots.timeline(prediction.timeline, args.step, trained.classes, spectrogram, seconds, title, path)
+    song_plots.timeline(prediction.timeline.said, args.step, trained.classes, spectrogram, seconds, title, path)
     tqdm.write(f"wrote {path}")
 
 
@@ -265,9 +265,8 @@ def _as_dict(prediction, trained, args):
     found |= {"prediction": None if p is None else says(trained, p, args.threshold)}
     found |= {"probabilities": _shares(trained, p)}
     if prediction.timeline is not None:
-        bounds = [(number * args.step, (number + 1) * args.step) for number in range(len(prediction.timeline))]
-        steps = zip(bounds, prediction.timeline, strict=True)
-        found["timeline"] = [{"start": a, "end": b, "probabilities": _shares(trained, p)} for (a, b), p in steps]
+        steps = prediction.timeline.steps(args.step)
+        found["timeline"] = [{"start": a, "end": b, "probabilities": _shares(trained, p)} for a, b, p in steps]
     return found
 
 

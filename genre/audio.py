@@ -55,7 +55,7 @@ class Piece(NamedTuple):
     silent: bool
 
 
-def pieces(path, rates, seconds, overlap=0.0, pad_short=False):
+def pieces(path, rates, seconds, overlap=0.0, pad_short=False, to_end=False):
     """Yield the pieces of a file, decoding it once, no more than is needed at a time.
 
     At least 95 % of a piece is padded with zeros at its end; a shorter remainder is dropped.
@@ -66,6 +66,7 @@ def pieces(path, rates, seconds, overlap=0.0, pad_short=False):
         seconds: length of a piece in s.
         overlap: share of a piece that the next one repeats.
         pad_short: pad a file that has no whole piece, however short.
+        to_end: where a remainder is left, end with the piece that ends with the file, whatever it repeats.
 
     Raises:
         AudioError: the file cannot be decoded, or holds no whole piece and `pad_short` is not set.
@@ -73,7 +74,7 @@ def pieces(path, rates, seconds, overlap=0.0, pad_short=False):
     native, blocks = _decode(path)
     streams = itertools.tee(blocks, len(rates))
     cut = [
-        _cut(_resample(stream, native, sr), sr, seconds, overlap, pad_short)
+        _cut(_resample(stream, native, sr), sr, seconds, overlap, pad_short, to_end=to_end)
         for stream, sr in zip(streams, rates, strict=True)
     ]
     for at_rates in zip(*cut, strict=False):  # a remainder may be 95 % of a piece at one rate and just not at another
@@ -88,7 +89,7 @@ def stretches(path, seconds):
         yield native, samples
 
 
-def _cut(blocks, sr, seconds, overlap, pad_short, keep_rest=False):
+def _cut(blocks, sr, seconds, overlap, pad_short, keep_rest=False, to_end=False):
     """Yield (start in s, seconds held, samples, whether silent) of each piece of a stream of blocks."""
     length, step = round(seconds * sr), max(1, round(seconds * (1 - overlap) * sr))
     waiting, start, total = [], 0, 0  # total: samples from the first to the last that was read
@@ -98,13 +99,17 @@ def _cut(blocks, sr, seconds, overlap, pad_short, keep_rest=False):
         if total - start >= length:
             pending = np.concatenate(waiting)
             while len(pending) >= length:
-                yield start / sr, seconds, pending[:length], is_silent(pending[:length])
+                last = pending[:length]
+                yield start / sr, seconds, last, is_silent(last)
                 pending, start = pending[step:], start + step
             waiting = [pending]
     if total == 0:
         raise AudioError("holds no audio")
     pending = np.concatenate(waiting)
-    if keep_rest and len(pending):
+    if to_end and start and len(pending) > length - step:
+        last = np.concatenate([last[:step], pending])[-length:]
+        yield (total - length) / sr, seconds, last, is_silent(last)
+    elif keep_rest and len(pending):
         yield start / sr, len(pending) / sr, pending, is_silent(pending)
     elif len(pending) >= WHOLE * length or (start == 0 and pad_short):
         yield start / sr, len(pending) / sr, np.pad(pending, (0, length - len(pending))), is_silent(pending)

@@ -24,6 +24,7 @@ OWN |= {f"{name}.png" for name in ("confusion_matrix", "genres", "history", "rel
 OWN |= {"metrics.json"}  # all that a run may write into its folder; what else is there is of other runs, or the user's
 BATCH = 8  # pieces a forward pass: the widest network here takes 0.65 GB for each
 SMALLEST = 1e-7  # probability, for its logarithm
+NO_STEP = 1 / 20  # of a step of a timeline, by which a song may be longer without another; rounding is less
 
 
 def run_name(text):
@@ -45,6 +46,17 @@ class Heard(NamedTuple):
     starts: tuple = ()
 
 
+class Timeline(NamedTuple):
+    """What a run says of a song over time: `said` is float32 (steps, classes), NaN in silence; `seconds` the song's."""
+
+    said: np.ndarray
+    seconds: float
+
+    def steps(self, step):
+        """[(start, end in s, probabilities (classes,))], `step` seconds each but for the last."""
+        return [(n * step, min((n + 1) * step, self.seconds), p) for n, p in enumerate(self.said)]
+
+
 class Labelled(NamedTuple):
     """What a run says of one song: `probabilities` is float32 (classes,), of `pieces` pieces; `note` is for people."""
 
@@ -62,8 +74,14 @@ class Run:
     calibrated: bool = False  # whether its probabilities are right as often as they say
 
     @property
-    def name(self):
+    def system(self):
+        """What was trained, and on what: time_model/mel."""
         return f"{self.info['script']}/{self.info['feature']}"
+
+    @property
+    def name(self):
+        """Its system, and what tells it from other runs of that: time_model/mel/seed0."""
+        return "/".join(self.place) or self.system
 
     @property
     def place(self):
@@ -132,15 +150,15 @@ class Run:
                 f"({tables.MAKE} without --table), split and train again"
             )
 
-    def pieces(self, song, overlap=None):
+    def pieces(self, song, overlap=None, to_end=False):
         """The pieces of a song that this run's pictures are of; a song shorter than a piece is padded.
 
         Args:
-            overlap: share of a piece that the next one repeats, if not the recipe's.
+            overlap: share of a piece that the next one repeats, if not the recipe's. to_end: as `audio.pieces` has it.
         """
         rates = sorted({recipe.sr for channels in self.recipes for recipe in channels})
         overlap = self.recipes[0][0].overlap if overlap is None else overlap
-        return audio.pieces(song, rates, self.seconds, overlap, pad_short=True)
+        return audio.pieces(song, rates, self.seconds, overlap, pad_short=True, to_end=to_end)
 
     def spectrogram(self, song, most):
         """What the run's first input is made of, of a whole song, piece after piece.
@@ -152,10 +170,13 @@ class Run:
             uint8 (bins, frames), seconds of it
         """
         recipe = self.recipes[0][0]
-        pieces = list(audio.pieces(song, [recipe.sr], self.seconds, pad_short=True))
-        whole = np.concatenate([images.render(Sound(p.samples[recipe.sr], recipe.sr), recipe) for p in pieces], axis=1)
-        reduced = images.resize(whole[..., None], (None, min(most, whole.shape[1])))[..., 0]
-        return reduced, len(pieces) * self.seconds
+        parts, end = [], 0
+        for piece in audio.pieces(song, [recipe.sr], self.seconds, pad_short=True, to_end=True):
+            picture = images.render(Sound(piece.samples[recipe.sr], recipe.sr), recipe)
+            parts.append(picture[:, round((end - piece.start) / self.seconds * picture.shape[1]) :])
+            end = piece.start + self.seconds
+        whole = np.concatenate(parts, axis=1)
+        return images.resize(whole[..., None], (None, min(most, whole.shape[1])))[..., 0], end
 
     def render(self, piece):
         """A piece of a song as the pictures that this run takes: for each input uint8 (bins, frames, channels)."""
@@ -251,7 +272,7 @@ class Run:
         """What the run says of every `step` seconds of a song: the average over all pieces that hold them.
 
         Returns:
-            float32 (steps, classes); NaN where all pieces are silent
+            Timeline
 
         Raises:
             CallError: the run takes a song as a whole. And as `label`.
@@ -259,17 +280,20 @@ class Run:
         if self.on_statistics:
             raise CallError(f"{self.folder} takes a song as a whole and has no timeline; name a run of pictures")
         hops = max(1, math.ceil(step / self.seconds))  # in a step, where that is longer than a piece
-        hop, whole, found = step / hops, self._of_whole_song(song), []
-        for piece in self.pieces(song, 1 - hop / self.seconds):
-            end = piece.start + piece.seconds
+        hop, whole, found, starts, ends = step / hops, self._of_whole_song(song), [], [], []
+        for piece in self.pieces(song, 1 - hop / self.seconds, to_end=True):
+            starts.append(piece.start)
+            ends.append(piece.start + piece.seconds)
             if piece.silent:
                 found.append(np.full(len(self.classes), np.nan, np.float32))
             else:
                 found.append(self.predict(self._beside(whole, [self.render(piece)]))[0])
-        holds = math.floor(self.seconds / hop + 1e-6)  # hops in a piece
-        count = min(len(found) + holds - 1, math.ceil(end / hop - 1e-6))
-        said = [_mean(found[max(0, n - holds + 1) : n + 1]) for n in range(count)]
-        return self.settle(np.array([_mean(said[n : n + hops]) for n in range(0, count, hops)]))
+        begins = hop * np.arange(max(1, math.ceil(ends[-1] / hop - NO_STEP)))
+        first = np.searchsorted(ends, np.minimum(begins + hop, ends[-1]) - NO_STEP * hop)
+        behind = np.searchsorted(starts, begins + NO_STEP * hop, side="right")
+        said = [_mean(found[min(a, b - 1) : b]) for a, b in zip(first, behind, strict=True)]
+        said = [_mean(said[n : n + hops]) for n in range(0, len(said), hops)]
+        return Timeline(self.settle(np.array(said)), ends[-1])
 
     @property
     def temperature(self):
@@ -379,8 +403,9 @@ class Ensemble(Run):
 
     def timeline(self, song, step):
         """As `Run.timeline`; the members vote on each step that all of them hear."""
-        said = [member.timeline(song, step) for member in self.members]
-        return self._vote(np.stack([of[: min(map(len, said))] for of in said]))
+        each = [member.timeline(song, step) for member in self.members]
+        steps = min(len(one.said) for one in each)
+        return Timeline(self._vote(np.stack([one.said[:steps] for one in each])), min(one.seconds for one in each))
 
     def _vote(self, said):
         """The vote of members, (members, rows, classes) -> (rows, classes); NaN where one says nothing."""

@@ -70,7 +70,7 @@ def test_every_method_is_a_run_with_the_files_of_a_run(three, tmp_path, monkeypa
             {"model.skops"} if method == "stacking" else set()
         )
         run = runs.read(made / method)
-        assert run.name == "ensemble/mel" and run.classes == CLASSES
+        assert run.name == f"ensemble/mel/{method}" and run.classes == CLASSES
         assert [member.folder.name for member in run.members] == ["0", "1", "2"]
         assert [(made / method / "members" / str(n) / "model.keras").read_text() for n in range(3)] == list("xyz")
         metrics = json.loads((made / method / "metrics.json").read_text())
@@ -269,7 +269,7 @@ def test_predict_takes_a_vote_as_any_run(real, split_data, tmp_path):
     done = call(
         "predict.py", split_data / "genres" / "low", f"--run={real / 'stacking'}", f"--csv={tmp_path / 'o.csv'}"
     )
-    assert done.stdout.startswith("ensemble/mel+chroma_stft: 3 genres, pieces of 1 s\n")
+    assert done.stdout.startswith("ensemble/mel+chroma_stft/stacking: 3 genres, pieces of 1 s\n")
     assert len(read_csv(tmp_path / "o.csv")) == 6
     gone = shutil.copytree(real / "mean", tmp_path / "gone")
     (gone / "members" / "1" / "model.keras").unlink()

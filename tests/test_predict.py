@@ -4,6 +4,7 @@ import os
 import shutil
 
 from genre import images, runs
+from genre.features import Sound
 
 import numpy as np
 import pytest
@@ -73,9 +74,7 @@ def test_a_timeline_is_of_the_pieces_that_hold_each_step(tmp_path, trained_run):
     parts = [sine(2000, 2), sine(200, 2), np.zeros(2 * SR, np.float32)]
     soundfile.write(tmp_path / "song.wav", np.concatenate(parts), SR)
     run = runs.read(trained_run)
-    whole = run.timeline(tmp_path / "song.wav", 1)
-    half = run.timeline(tmp_path / "song.wav", 0.5)
-    long = run.timeline(tmp_path / "song.wav", 2)
+    whole, half, long = (run.timeline(tmp_path / "song.wav", step).said for step in (1, 0.5, 2))
     assert whole.shape == (6, 3) and half.shape == (12, 3) and long.shape == (3, 3)
     pieces = [
         None if p.silent else run.predict([x[None] for x in run.render(p)])[0]
@@ -97,6 +96,29 @@ def test_a_timeline_is_of_the_pieces_that_hold_each_step(tmp_path, trained_run):
     assert images.read(tmp_path / "pictures" / "song.png").shape[1] == 1500
 
 
+def test_a_timeline_reaches_the_end_whatever_the_step(tmp_path, trained_run):
+    """Of a song of 2.4 s that is high and, from 1.5 s on, low, in pieces of 1 s, one of which ends with the song."""
+    song = np.concatenate([sine(2000, 1.5), sine(200, 0.9)])
+    soundfile.write(tmp_path / "song.wav", song, SR)
+    run = runs.read(trained_run)
+    *_, last = run.pieces(tmp_path / "song.wav", to_end=True)
+    assert (last.start, last.seconds) == (pytest.approx(1.4), 1)
+    np.testing.assert_allclose(last.samples[SR], song[-SR:], atol=1e-4)
+    of_last = run.predict([x[None] for x in run.render(last)])[0]
+    for step, steps, end in ((1, 3, 2.4), (0.8, 3, 2.4), (0.7, 4, 2.4), (0.3, 8, 2.4), (2.38, 1, 2.38)):
+        found = run.timeline(tmp_path / "song.wav", step)
+        bounds = [(start, stop) for start, stop, _ in found.steps(step)]
+        assert len(found.said) == steps and bounds[-1][1] == pytest.approx(end)
+        assert [stop for _, stop in bounds[:-1]] == [start for start, _ in bounds[1:]]
+        if step in (0.8, 0.7):  # no other piece holds the last of these
+            np.testing.assert_allclose(found.said[-1], of_last, atol=1e-6)
+    picture, seconds = run.spectrogram(tmp_path / "song.wav", 1000)
+    assert seconds == pytest.approx(2.4)
+    np.testing.assert_array_equal(picture[:, -1], images.render(Sound(last.samples[SR], SR), run.recipes[0][0])[:, -1])
+    done = call("predict.py", tmp_path / "song.wav", f"--run={trained_run}", f"--timeline={tmp_path}", "--step=0.7")
+    assert "to 0:02.40  " in done.stdout
+
+
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(5, "0:05"), (60.0, "1:00"), (3.5, "0:03.50"), (59.9999, "1:00"), (0.3 * 7, "0:02.10")]
 )
@@ -110,7 +132,7 @@ def test_a_song_shorter_than_a_piece_has_a_timeline_too(tmp_path, trained_run):
     soundfile.write(tmp_path / "short.wav", sine(2000, 0.3), SR)
     run = runs.read(trained_run)
     for step, steps in ((0.1, 3), (0.25, 2), (5, 1)):
-        said = run.timeline(tmp_path / "short.wav", step)
+        said = run.timeline(tmp_path / "short.wav", step).said
         np.testing.assert_allclose(said, [run.label(tmp_path / "short.wav").probabilities] * steps, atol=1e-6)
 
 
