@@ -1,16 +1,23 @@
 """Every picture of a run's result. Figures are made without pyplot: nothing blocks, nothing leaks."""
 
+import functools
 import textwrap
+import warnings
 
 from genre.files import whole_file
 
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 DOTS_PER_INCH = 150
+OWN_FONT = "DejaVu Sans"
+MORE_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR")  # Linux
+MORE_FONTS += ("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "Nirmala UI", "Leelawadee UI")  # Windows
+MORE_FONTS += ("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS")  # macOS
 LONGEST = 28  # letters of a class name
 MANY = 30  # classes, from which on cells shrink; runs, from which on a legend only says where their names are
 # Ten that the colour-blind tell apart, too: Petroff, "Accessible color sequences for data visualization", 2021,
@@ -348,5 +355,24 @@ def save(figure, path):
     """Write a figure, whole or not at all."""
     for text in figure.findobj(Text):
         text.set_text(_printable(text.get_text()))
-    with whole_file(path) as temporary:
+        text.set_fontfamily(_fonts())
+    with whole_file(path) as temporary, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         figure.savefig(temporary)
+    for warning in caught:
+        if "missing from font" in str(warning.message):
+            _say_what_is_missing()
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+@functools.cache
+def _fonts():
+    """Matplotlib's own font and, for letters that it lacks, those that are installed."""
+    installed = set(font_manager.get_font_names())
+    return [OWN_FONT, *(name for name in MORE_FONTS if name in installed)]
+
+
+@functools.cache
+def _say_what_is_missing():
+    print(f"note: pictures have boxes for letters that no known font here has; install one, such as {MORE_FONTS[0]}")

@@ -12,6 +12,19 @@ from PIL import Image
 LONG = ["singer-songwriter", "drum and bass", "hip hop", "international", "old-time / historic", "easy listening"]
 
 
+def test_letters_of_other_scripts_are_drawn_by_a_font_that_has_them_or_said_to_be_boxes(tmp_path, monkeypatch, capsys):
+    lacking = "\u210a"  # a script g, which matplotlib has in STIXGeneral alone
+    for fonts, note in (((), True), (("STIXGeneral", "No such font"), False)):
+        monkeypatch.setattr(plots, "MORE_FONTS", (*fonts, "Noto"))
+        for function in (plots._fonts, plots._say_what_is_missing):
+            function.cache_clear()
+        for _ in range(2):
+            plots.class_counts({lacking: (3, 2), "b": (1, 1)}, "title", tmp_path / f"{note}.png")
+        assert capsys.readouterr().out.count("boxes for letters") == note
+    plots._fonts.cache_clear()
+    assert (tmp_path / "True.png").read_bytes() != (tmp_path / "False.png").read_bytes()
+
+
 @pytest.mark.parametrize("count", [2, 10, 31])
 def test_no_label_of_a_confusion_matrix_overlaps_another(tmp_path, figures, count):
     names = [f"{LONG[i % len(LONG)]} ${i}_$ x" for i in range(count)]
