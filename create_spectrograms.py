@@ -298,4 +298,4 @@ def _report_copies(rows):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped="what was finished is kept: call again, without --overwrite, to go on")

@@ -130,4 +130,4 @@ def _save(target, found):
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, stopped="what was finished is kept: call again, without --overwrite, to go on")

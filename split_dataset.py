@@ -18,7 +18,7 @@ import os
 import shutil
 from pathlib import Path
 
-from genre import files, images, index, inputs, splits, statistics, tables
+from genre import files, images, index, inputs, skipped, splits, statistics, tables
 from genre.command_line import AT_ITS_END, BAD_DATA, CallError, DataError, Parser, natural, positive, run
 from genre.index import SUBSETS
 
@@ -53,7 +53,7 @@ def main():
     subsets, how = _subsets(rows, fractions, near, args)
     for name, subset_of in subsets.items():
         _print_counts(rows, subset_of, name)
-    _warn_of_missing(rows_of)
+    _warn_of_missing(rows_of, folders)
     there = images_path.resolve()  # a link to another disk stays one
     with files.only_writer(there):
         files.recover_folder(there)
@@ -234,14 +234,17 @@ def _print_counts(rows, subset_of, name):
             print(f"warning: {subset} has no {', '.join(missing)}")
 
 
-def _warn_of_missing(rows_of):
-    """Warn of a feature that lacks tracks which another has: perhaps its making was stopped."""
+def _warn_of_missing(rows_of, folders):
+    """Warn of a feature that lacks tracks which another has: skipped, or perhaps its making was stopped."""
     tracks = {feature: {row.track for row in rows} for feature, rows in rows_of.items()}
     every = set().union(*tracks.values())
     for feature, found in tracks.items():
         if len(found) < len(every):
             script = "create_statistics.py" if feature == tables.FEATURE else "create_spectrograms.py"
-            print(f"warning: {feature} has {len(found)} of {len(every)} tracks; {script} completes it")
+            why = f"{script} completes it, where their songs are still there"
+            if every - found <= skipped.read(folders[feature]).keys():
+                why = f"{folders[feature] / skipped.SKIPPED} says why"
+            print(f"warning: {feature} has {len(found)} of {len(every)} tracks; {why}")
 
 
 def _refuse_foreign(images_path, features):
@@ -316,6 +319,9 @@ def _place(folder, target, row, subset):
     try:
         files.link(source, target / file)
     except FileNotFoundError:
+        if source.is_file():
+            what = f"{source} is {row.labels[0]} by its {index.INDEX}, which is not its folder"
+            raise DataError(f"{what}; rename the genre's folder of songs instead, and make {folder} again") from None
         raise DataError(f"{source} is gone; make it again with create_spectrograms.py") from None
     except FileExistsError:
         raise DataError(f"{source} stands twice in its {index.INDEX}; make {folder} anew with --overwrite") from None

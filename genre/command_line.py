@@ -1,6 +1,7 @@
 """One command-line style for every script: options, one-line errors, exit codes."""
 
 import argparse
+import errno
 import inspect
 import os
 import re
@@ -138,7 +139,8 @@ def run(main, stopped="what was finished is kept: call again to go on"):
             raise
         code = BAD_DATA
         where = f": {error.filename}" if error.filename else ""
-        print(f"{script}: {error.strerror}{where}", file=sys.stderr)
+        why = os.strerror(error.errno) if error.errno in errno.errorcode else error.strerror  # HDF5's is of many lines
+        print(f"{script}: {why}{where}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
         print(f"{script}: stopped; {stopped}", file=sys.stderr)

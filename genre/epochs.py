@@ -62,7 +62,8 @@ def checkpoints(model, whole, folder, every):
             (folder / CHECKPOINTS).mkdir(exist_ok=True)
             raw = whole.get_weights()
             average_weights(model)
-            whole.save_weights(folder / CHECKPOINTS / CHECKPOINT.format(epoch + 1))
+            with files.whole_file(folder / CHECKPOINTS / CHECKPOINT.format(epoch + 1)) as temporary:
+                whole.save_weights(temporary)
             whole.set_weights(raw)
 
     return keras.callbacks.LambdaCallback(on_epoch_end=keep)

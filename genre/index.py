@@ -120,6 +120,18 @@ def _rows_of_class_folders(folder, subset):
     ]
 
 
+def left_out(folder):
+    """The paths below the subsets of a folder without an index that are no pictures of a class, sorted."""
+    if (Path(folder) / INDEX).is_file():
+        return []
+    found = []
+    for subset in SUBSETS:
+        found += [path for path in Path(folder, subset).glob("[!.]*") if not path.is_dir()]
+        inside = Path(folder, subset).glob("[!.]*/[!.]*")
+        found += [path for path in inside if path.is_dir() or not path.name.lower().endswith(PICTURES)]
+    return sorted(found)
+
+
 def class_names(folder):
     """The names of the class folders in a folder, sorted; hidden ones and loose files are none."""
     if not Path(folder).is_dir():

@@ -63,7 +63,10 @@ def class_list(folder):
         raise DataError(f"{folder / 'train'} has one class, {classes[0]}; at least two are needed")
     for subset in SUBSETS[1:]:
         if unknown := sorted(set(index.class_names(folder / subset)) - set(classes)):
-            raise DataError(f"{folder / subset} has {', '.join(unknown)}, which train lacks; split again")
+            raise DataError(
+                f"{folder / subset} has {', '.join(unknown)}, which train lacks; split again, or sort "
+                f"some into {folder / 'train'}"
+            )
     return classes
 
 
@@ -83,9 +86,16 @@ def targets(rows, classes, multi_label=False):
     """What a network should say of each row: int32 (rows,), the number of its label, or float32 (rows, classes), 0, 1.
 
     Of several labels those that are no class are left out.
+
+    Raises:
+        DataError: the label of a row is no class.
     """
     number = {name: i for i, name in enumerate(classes)}
     if not multi_label:
+        for row in rows:
+            if row.labels[0] not in number:
+                what = f"{index.INDEX} says that {row.file} is {row.labels[0]}"
+                raise DataError(f"{what}, which train lacks; correct it, or split again")
         return np.array([number[row.labels[0]] for row in rows], np.int32)
     y = np.zeros((len(rows), len(classes)), np.float32)
     for i, row in enumerate(rows):

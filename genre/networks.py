@@ -1,8 +1,10 @@
 """The network around a script's `build_model`: from pictures to probabilities, with what never changes set apart."""
 
+import zipfile
+from pathlib import Path
 from typing import NamedTuple
 
-from genre import layers
+from genre import layers, runs
 from genre.augmentation import NONE
 from genre.backend import keras
 from genre.command_line import CallError
@@ -19,6 +21,13 @@ class Network(NamedTuple):
     front: keras.Model | None  # pictures -> what `rest` takes; no training changes it; None where there is no such part
     rest: keras.Model  # what `front` gives, or pictures -> float32 logits, for the loss
     whole: keras.Model  # pictures -> probabilities, as it is saved
+
+
+def save(model, folder):
+    """Write a model as model.keras, and the weights in that, too, as model.weights.h5."""
+    model.save(Path(folder, runs.MODEL))
+    with zipfile.ZipFile(Path(folder, runs.MODEL)) as archive:  # HDF5 itself, on a full disk, may end the process
+        archive.extract(runs.WEIGHTS, folder)
 
 
 def of_pictures(core, levels, weights, pieces, multi_label=False, augment=NONE, shapes=None):

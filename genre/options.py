@@ -142,17 +142,17 @@ def parser_of(build_model, defaults):
     text = "train N times, with --seed and the seeds after it, each run kept, and say the mean"
     parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
     out = plans.add_run_options(parser)
-    again = out.add_mutually_exclusive_group()
     if not script.estimator:
-        again.add_argument("--resume", action="store_true", help="continue a training that was killed")
+        text = "continue a training that was killed; of several, with --overwrite, keep those that it has replaced"
+        out.add_argument("--resume", action="store_true", help=text)
         text = "keep the weights of every Nth epoch, too, in the run's checkpoints/"
         out.add_argument("--checkpoint_every", type=natural, default=0, metavar="N", help=text)
         text = f"{' or '.join(logs.KINDS)}: write every epoch to it, too, while it trains"
         out.add_argument("--log", type=one_of(logs.KINDS), help=text)
-    again.add_argument("--overwrite", action="store_true", help="replace a run that is there")
+    out.add_argument("--overwrite", action="store_true", help="replace a run that is there")
     settings = {"run_scripts": names(script.run), "largest_size": images.parse_size(script.largest_size)}
     settings |= {name: getattr(script, name) for name in ("standardise", "inputs", "estimator", "branches")}
-    settings |= {"member": "", "feature_weights": (), "one_per_tag": False}
+    settings |= {"member": "", "feature_weights": (), "one_per_tag": False, "resume": False}
     if unknown := defaults.keys() - vars(Parser.parse_args(parser, [])).keys():
         raise TypeError(f"main() has a default of --{min(unknown)}, which is no option of this script")
     parser.set_defaults(**settings | {"recipe": "plain"} | of_recipe[defaults.get("recipe", "plain")])

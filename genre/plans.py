@@ -212,7 +212,7 @@ def of_runs(build_model, paths, args, training):
             )
         sources += own
     settings = {"inputs": [settings for base in bases for settings in base.info["inputs"]], "training": training}
-    settings["runs"] = [{"run": base.name, "weights": weights_hash(base.folder)} for base in bases]
+    settings["runs"] = [{"run": base.system, "weights": weights_hash(base.folder)} for base in bases]
     return _plan(build_model, args, sources, bases, settings)
 
 
@@ -375,6 +375,17 @@ def warn_of_leaks(plan):
             f"warning: {len(pairs)} pairs of tracks in two subsets share an artist or audio, such as {first} and "
             f"{second}; the scores flatter (python split_dataset.py --check says more)"
         )
+
+
+def warn_of_left_out(plan):
+    """One line on what stands among pictures that somebody sorted into folders, and is none."""
+    for folder in plan.folders.values():
+        if found := index.left_out(folder):
+            formats = ", ".join(sorted(index.PICTURES))
+            print(
+                f"left out: {len(found)} files and folders in {folder} that are no pictures ({formats}) right in a "
+                f"class folder, such as {found[0]}"
+            )
 
 
 def warn_of_labels(plan, pictures):

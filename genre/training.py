@@ -34,7 +34,7 @@ from genre.command_line import CallError, DataError, first_line, names, run
 import numpy as np
 
 SETTINGS = "settings.json"
-STOPPED = "finished epochs are kept: go on with --resume"
+STOPPED = "finished epochs are kept: go on with --resume, beside --overwrite where that was given"
 CPU_INFO = Path("/proc/cpuinfo")  # Linux's
 WARM_UP = 1 / 20  # share of all steps in which --schedule=cosine lets the learning rate rise
 
@@ -134,8 +134,14 @@ def train(build_model, sources, args):
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
 
     def is_finished():
-        goes_on = not args.estimator and args.resume and epochs.read_history(unfinished)
-        return not args.overwrite and not goes_on and plans.finished(plan.settings, target)
+        if args.overwrite and not args.resume or args.resume and epochs.read_history(unfinished):
+            return False
+        try:
+            return plans.finished(plan.settings, target)
+        except (CallError, DataError):
+            if not args.overwrite:
+                raise
+            return False
 
     if is_finished():
         print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
@@ -201,8 +207,7 @@ def _train_network(plan, pictures, unfinished):
         kept_on_the_way = unfinished / epochs.CHECKPOINTS
         if kept_on_the_way.is_dir():  # they stay there, too, until the run is whole
             shutil.copytree(kept_on_the_way, folder / epochs.CHECKPOINTS, copy_function=files.link)
-        final.whole.save(folder / runs.MODEL)
-        final.whole.save_weights(folder / runs.WEIGHTS)
+        networks.save(final.whole, folder)
 
     def predict(subset, part):
         if plan.multi_label:  # a track of several tags has no one colour on a map
@@ -265,8 +270,7 @@ def _train_estimator(plan, pictures, unfinished):
 
     def write(folder):
         if network:
-            network.save(folder / runs.MODEL)
-            network.save_weights(folder / runs.WEIGHTS)
+            networks.save(network, folder)
         estimators.save(estimator, folder / runs.ESTIMATOR)
         estimators.write_search(search, folder / "search.csv")
 
@@ -286,23 +290,34 @@ def _train_estimator(plan, pictures, unfinished):
 
 def _prepare_unfinished(plan, unfinished):
     """The folder that keeps every finished epoch until the run is whole. Returns the history in it."""
-    history = [] if plan.args.overwrite else epochs.read_history(unfinished)
-    if history:
-        if not plan.args.resume:
-            raise CallError(
-                f"{plan.target} has an unfinished training of {len(history)} epochs; "
-                "--resume goes on with it, --overwrite starts anew"
-            )
-        try:
-            settings = json.loads((unfinished / SETTINGS).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{unfinished / SETTINGS} is damaged ({error}); --overwrite starts anew") from None
-        plans.refuse_other(plan.settings, settings, unfinished)
-        return history
+    try:
+        if history := _unfinished_history(plan, unfinished):
+            return history
+    except (CallError, DataError):
+        if not plan.args.overwrite:
+            raise
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     files.write_text(unfinished / SETTINGS, json.dumps(plan.settings, indent=2))
     return []
+
+
+def _unfinished_history(plan, unfinished):
+    """Raises: CallError: it is not to go on, or is of other settings. DataError: it is damaged."""
+    history = epochs.read_history(unfinished)
+    if not history:
+        return []
+    if not plan.args.resume:
+        raise CallError(
+            f"{plan.target} has an unfinished training of {len(history)} epochs; "
+            "--resume goes on with it, --overwrite starts anew"
+        )
+    try:
+        settings = json.loads((unfinished / SETTINGS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{unfinished / SETTINGS} is damaged ({error}); --overwrite starts anew") from None
+    plans.refuse_other(plan.settings, settings, unfinished)
+    return history
 
 
 def precision_of(wanted):
@@ -367,6 +382,7 @@ def _print_plan(plan, pictures, size):
         made = images_path.parent / "dataset" / feature  # where the default paths have it
         if index.read_recipe(made) not in (None, index.read_recipe(folder)):
             print(f"warning: {made} has another recipe since it was split; split it again to train on that")
+    plans.warn_of_left_out(plan)
     plans.warn_of_labels(plan, pictures)
     plans.warn_of_leaks(plan)
     for path in names(getattr(plan.args, "init_from", "")):

@@ -291,7 +291,7 @@ def test_a_stopped_training_of_another_command_can_be_started_anew(write, tmp_pa
     with pytest.raises(DataError, match="other settings .*--overwrite"):
         run(monkeypatch, path, images, tmp_path)
     assert run(monkeypatch, path, images, tmp_path, "--overwrite") is None
-    assert [command[-1] for command in commands] == ["--resume", "--resume", "--overwrite"]
+    assert [command[-1] for command in commands] == ["--resume", "--overwrite"]
 
 
 def test_a_run_is_not_that_of_another_feature_whatever_the_folders_around_it_are_called(write, tmp_path):

@@ -1,6 +1,6 @@
 import itertools
 
-from genre import inputs
+from genre import index, inputs
 from genre.command_line import CallError, DataError
 
 import numpy as np
@@ -107,6 +107,23 @@ def test_a_missing_folder_is_named_with_what_there_is_and_what_makes_it(tmp_path
         inputs.feature_folder(tmp_path / "mel", "../mel")
     with pytest.raises(CallError, match=r"has no validation/<genre> folders.*split_dataset\.py"):
         inputs.feature_folder(tmp_path, "mel")
+
+
+def test_a_mistyped_genre_in_an_index_is_one_line():
+    rows = [index.Row("train/a/1.png", "a/1", ("a",)), index.Row("train/b/1.png", "b/1", ("bb", "b"))]
+    with pytest.raises(DataError, match=r"index\.csv says that train/b/1\.png is bb, which train lacks; correct it"):
+        inputs.targets(rows, ["a", "b"])
+
+
+def test_what_is_no_picture_of_a_class_is_known(tmp_path, split_data):
+    assert index.left_out(split_data / "images" / "mel") == []  # has an index
+    folder = write_pictures(tmp_path / "mel")
+    (folder / "train" / "a" / "album").mkdir()
+    others = ["test.png", "train/a/1.webp", "train/loose.png", "validation/b/.hidden", "validation/b/notes.txt"]
+    for other in others:
+        (folder / other).touch()
+    found = [path.relative_to(folder).as_posix() for path in index.left_out(folder)]
+    assert found == ["train/a/1.webp", "train/a/album", "train/loose.png", "validation/b/notes.txt"]
 
 
 def test_keras_reads_our_folders_with_the_right_labels(split_data):

@@ -16,7 +16,7 @@ from conftest import QUICK, ROOT, call, write_songs
 
 TRACKS = 60
 TIMEOUT = 60  # s
-STOPPED = "create_spectrograms.py: stopped; what was finished is kept: call again to go on"
+STOPPED = "create_spectrograms.py: stopped; what was finished is kept: call again, without --overwrite, to go on"
 PIECES = 21  # of a song of 5 s, so that no run ends before it is interrupted
 OPTIONS = [*(option for option in QUICK if not option.startswith("--workers")), "--overlap=0.8"]
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

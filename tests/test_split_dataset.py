@@ -210,6 +210,24 @@ def test_an_official_list_is_followed_unless_fractions_are_given(data):
     assert [len(tracks) for tracks in tracks_of(data / "images" / "mel").values()] == [9, 6, 3]
 
 
+def test_what_a_feature_lacks_was_skipped_or_can_be_made(data, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["split_dataset.py", f"--data={data}"])
+    mel = data / "dataset" / "mel"
+    rows = index.read(mel)
+    index.write(mel, [row for row in rows if row.track != rows[0].track])
+    split_dataset.main()
+    assert "warning: mel has 17 of 18 tracks; create_spectrograms.py completes it, where" in capsys.readouterr().out
+    files.write_csv(mel / "skipped.csv", [("file", "reason", "track"), ("a.wav", "silent", rows[0].track)])
+    split_dataset.main()
+    assert f"warning: mel has 17 of 18 tracks; {mel / 'skipped.csv'} says why" in capsys.readouterr().out
+
+
+def test_a_genre_renamed_in_an_index_is_one_line(data):
+    rewritten(data, labels=lambda row: ("loud" if row.labels == ("low",) else row.labels[0],))
+    said = one_line_error("split_dataset.py", f"--data={data}", code=1)
+    assert "is loud by its index.csv, which is not its folder; rename the genre's folder of songs instead" in said
+
+
 def test_an_artist_and_what_sounds_alike_stay_together_and_check_finds_what_does_not(data):
     rewritten(data, artist=lambda row: f"artist {row.track.split('/')[0]} {number(row) // 2}")
     (data / "audit").mkdir()

@@ -129,6 +129,14 @@ def test_a_run_that_is_trained_anew_keeps_the_runs_below_it_and_nothing_of_the_o
     assert {path.name for path in below.iterdir()} == names
 
 
+def test_what_is_left_out_of_sorted_pictures_is_said(tmp_path, capsys):
+    arguments(tmp_path)
+    (tmp_path / "images" / "mel" / "train" / "a" / "more.webp").touch()
+    train(tmp_path, "--epochs=1")
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("left out: 1 files"))
+    assert line.endswith("more.webp")
+
+
 def test_a_run_cannot_have_the_name_of_what_a_run_holds(tmp_path):
     with pytest.raises(CallError, match="--run_name: checkpoints is what a run calls something of its own"):
         train(tmp_path, "--run_name=checkpoints")
@@ -197,6 +205,34 @@ def test_a_killed_replacement_of_a_finished_run_can_be_resumed(killed_after_2_ep
     train(killed_after_2_epochs, "--epochs=1")
     aside.rename(unfinished)
     assert len(history(train(killed_after_2_epochs, "--epochs=5", "--resume"))) == 5
+
+
+def test_a_stopped_replacement_of_several_runs_goes_on(tmp_path, monkeypatch, capsys):
+    def of_seeds(*options):
+        args = arguments(tmp_path, "--repeats=2", *options)
+        return training._train_all(time_model.build_model, ["mel"], args)
+
+    def stop(self, epoch, logs=None):
+        self.started = time.monotonic()
+        if epoch == 1 and "seed1" in str(self.folder):
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "models" / "time_model" / "mel"
+    of_seeds("--epochs=1")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(epochs.KeepEpochs, "on_epoch_begin", stop)
+        of_seeds("--epochs=2", "--overwrite")
+    assert [len(history(folder / seed)) for seed in ("seed0", "seed1")] == [2, 1]
+    with pytest.raises(CallError, match="seed0 has other settings"):
+        of_seeds("--epochs=2", "--resume", "--learning_rate=0.01")
+    first = (folder / "seed0" / runs.RUN).stat().st_mtime_ns
+    capsys.readouterr()
+    of_seeds("--epochs=2", "--resume", "--overwrite")
+    assert "resumed after epoch 1" in capsys.readouterr().out
+    assert (folder / "seed0" / runs.RUN).stat().st_mtime_ns == first
+    assert [len(history(folder / seed)) for seed in ("seed0", "seed1")] == [2, 2]
+    of_seeds("--epochs=1", "--resume", "--overwrite")
+    assert [len(history(folder / seed)) for seed in ("seed0", "seed1")] == [1, 1]
 
 
 def test_a_damaged_state_is_one_line(killed_after_2_epochs):
