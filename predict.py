@@ -234,7 +234,7 @@ def _draw(trained, prediction, args, path):
 
     title = f"{prediction.path.name}: {says(trained, prediction.probabilities, args.threshold)}\n{trained.name}"
     spectrogram, seconds = trained.spectrogram(prediction.path, FRAMES)
-    song_plots.timeline(prediction.timeline.said, args.step, trained.classes, spectrogram, seconds, title, path)
+    song_plots.timeline(prediction.timeline, args.step, trained.classes, spectrogram, seconds, title, path)
     tqdm.write(f"wrote {path}")
 
 

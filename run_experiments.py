@@ -55,7 +55,8 @@ def main():
 def _ways(job, overwrite):
     """The options to call a job with, one list after the other until one succeeds."""
     if job.unfinished:  # perhaps of another command, which is refused
-        return [[experiments.RESUME] + [experiments.OVERWRITE] * overwrite]
+        again = [experiments.OVERWRITE]
+        return [[experiments.RESUME, *again], again] if overwrite else [[experiments.RESUME]]
     if not overwrite or job.run() is None:
         return [[]]
     changed = not job.system.bases or job.is_damaged  # as `is_done` has found; of the others the script itself must say

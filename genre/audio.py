@@ -106,9 +106,10 @@ def _cut(blocks, sr, seconds, overlap, pad_short, keep_rest=False, to_end=False)
     if total == 0:
         raise AudioError("holds no audio")
     pending = np.concatenate(waiting)
-    if to_end and start and len(pending) > length - step:
-        last = np.concatenate([last[:step], pending])[-length:]
-        yield (total - length) / sr, seconds, last, is_silent(last)
+    if to_end and start:
+        if len(pending) > length - step:
+            last = np.concatenate([last[:step], pending])[-length:]
+            yield (total - length) / sr, seconds, last, is_silent(last)
     elif keep_rest and len(pending):
         yield start / sr, len(pending) / sr, pending, is_silent(pending)
     elif len(pending) >= WHOLE * length or (start == 0 and pad_short):

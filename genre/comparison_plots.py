@@ -3,7 +3,7 @@
 from pathlib import PurePath
 from typing import NamedTuple
 
-from genre.plots import DOTS_PER_INCH, LONGEST, MANY, heading, plain, save, short
+from genre.plots import DOTS_PER_INCH, LONGEST, MANY, drawable, heading, plain, save, short
 
 import numpy as np
 from matplotlib import colormaps
@@ -64,7 +64,8 @@ def costs(runs, baseline, metric, title, path):
         handles = [Line2D([], [], color="none", label="numbers: those of the table")]
     _legend_below(figure, [*handles, Line2D([], [], color="grey", linestyle=":", label=plain(baseline.name))])
     heading(figure, title)
-    figure.draw_without_rendering()
+    with drawable(figure):
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")  # what is placed in pixels stays where it is
     for axes, what in zip(panels, ("parameters", "seconds"), strict=True):
         _number_points(axes, _known(runs, what), what, baseline.value)

@@ -102,7 +102,7 @@ def read_history(folder):
             rows = csv.DictReader(file, strict=True)
             return [{k: int(v) if k == "epoch" else float(v) for k, v in row.items()} for row in rows]
     except (ValueError, TypeError, csv.Error) as error:
-        raise DataError(f"{path} is damaged ({error}); --overwrite starts the training anew") from None
+        raise DataError(f"{path} is damaged ({error}); --overwrite without --resume starts the training anew") from None
 
 
 def save_state(model, path):
@@ -123,7 +123,7 @@ def restore_state(model, path):
             for i, variable in enumerate(_variables(model)):
                 variable.assign(arrays[str(i)])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is damaged ({error}); --overwrite starts the training anew") from None
+        raise DataError(f"{path} is damaged ({error}); --overwrite without --resume starts the training anew") from None
 
 
 def _variables(model):

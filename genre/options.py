@@ -143,7 +143,7 @@ def parser_of(build_model, defaults):
     parser.add_argument("--repeats", type=positive, default=1, metavar="N", help=text)
     out = plans.add_run_options(parser)
     if not script.estimator:
-        text = "continue a training that was killed; of several, with --overwrite, keep those that it has replaced"
+        text = "continue a training that was killed; with --overwrite, what has these settings already is kept"
         out.add_argument("--resume", action="store_true", help=text)
         text = "keep the weights of every Nth epoch, too, in the run's checkpoints/"
         out.add_argument("--checkpoint_every", type=natural, default=0, metavar="N", help=text)

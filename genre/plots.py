@@ -1,5 +1,6 @@
 """Every picture of a run's result. Figures are made without pyplot: nothing blocks, nothing leaks."""
 
+import contextlib
 import functools
 import textwrap
 import warnings
@@ -353,12 +354,19 @@ def _printable(text):
 
 def save(figure, path):
     """Write a figure, whole or not at all."""
+    with whole_file(path) as temporary, drawable(figure):
+        figure.savefig(temporary)
+
+
+@contextlib.contextmanager
+def drawable(figure):
+    """Give the texts of a figure that the block draws what can be drawn, and fonts; letters that none has are said."""
     for text in figure.findobj(Text):
         text.set_text(_printable(text.get_text()))
         text.set_fontfamily(_fonts())
-    with whole_file(path) as temporary, warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(temporary)
+        yield
     for warning in caught:
         if "missing from font" in str(warning.message):
             _say_what_is_missing()

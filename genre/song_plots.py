@@ -33,28 +33,29 @@ class Seen(NamedTuple):
     name: str  # of what the maps are of
 
 
-def timeline(probabilities, step, classes, spectrogram, seconds, title, path):
+def timeline(found, step, classes, spectrogram, seconds, title, path):
     """The likeliest classes of a song over time, above its spectrogram.
 
     Args:
-        probabilities: (steps, classes); NaN in silence. step: s. spectrogram: uint8 (bins, frames), of `seconds`.
+        found: runs.Timeline. step: of it, in s. spectrogram: uint8 (bins, frames), of `seconds`.
     """
+    probabilities, bounds = found.said, np.array([(start, end) for start, end, _ in found.steps(step)])
     heard, silent = np.nan_to_num(probabilities), np.isnan(probabilities).any(axis=1)
     likeliest = np.where(silent, -1, heard.argmax(axis=1))
     ever = np.isin(np.arange(len(classes)), likeliest)
     order = np.argsort(-heard.max(axis=0) - ever, kind="stable")[:MOST_ROWS]
     order = order[np.argsort(-heard[:, order].mean(axis=0), kind="stable")]
-    end, height = len(probabilities) * step, 0.24 * len(order)
+    height = 0.24 * len(order)
     figure = Figure(figsize=(10, 3.4 + height), dpi=DOTS_PER_INCH, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(height, 2.2))
-    shown = {"extent": (0, end, len(order) - 0.5, -0.5), "aspect": "auto", "interpolation": "nearest"}
+    shown = {"extent": (0, len(bounds) * step, len(order) - 0.5, -0.5), "aspect": "auto", "interpolation": "nearest"}
     picture = above.imshow(100 * probabilities[:, order].T, cmap="Blues", vmin=0, vmax=100, **shown)
     steps, rows = np.nonzero(likeliest[:, None] == order)
-    above.plot(step * (steps + 0.5), rows, "o", color="black", markeredgecolor="white", markersize=4)
+    above.plot(bounds[steps].mean(axis=1), rows, "o", color="black", markeredgecolor="white", markersize=4)
     above.set_yticks(range(len(order)), [short(classes[i]) for i in order], parse_math=False, fontsize=8)
     above.set_title("dots: the likeliest", fontsize=8, loc="right")
     below.imshow(spectrogram, cmap="magma", aspect="auto", extent=(0, seconds, 0, 1))
-    below.set_xlim(0, max(end, seconds))
+    below.set_xlim(0, max(found.seconds, seconds))
     below.set(xlabel="seconds", yticks=[], ylabel="frequency")
     bar = figure.colorbar(picture, ax=[above, below], pad=0.01, aspect=40)
     bar.set_label("% likely", fontsize=8)

@@ -266,7 +266,9 @@ def straddling(rows, subset_of, near=()):
     Returns:
         {"artist": pairs of tracks, sorted, "identical audio": ..., "nearly identical audio": ...}
     """
-    alike = {track: min(group) for group in _connected(near) for track in group}
+    direct = [pair for pair in near if subset_of.keys() >= set(pair)]
+    others = _connected(pair for pair in near if not subset_of.keys() >= set(pair))  # through tracks that are not split
+    alike = {track: min(group) for group in others for track in group}
     first, found = {}, {"artist": set(), "identical audio": set(), "nearly identical audio": set()}
     for row in sorted(rows, key=lambda row: row.track):
         for kind, value in zip(found, (row.artist, row.audio_hash, alike.get(row.track)), strict=True):
@@ -274,6 +276,7 @@ def straddling(rows, subset_of, near=()):
                 other = first.setdefault((kind, value), row.track)
                 if subset_of[other] != subset_of[row.track]:
                     found[kind].add((other, row.track))
+    found["nearly identical audio"] |= {tuple(sorted((a, b))) for a, b in direct if subset_of[a] != subset_of[b]}
     return {kind: sorted(pairs) for kind, pairs in found.items()}
 
 

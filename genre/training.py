@@ -134,17 +134,19 @@ def train(build_model, sources, args):
     target, unfinished = plan.target, plan.target.with_name(f".{plan.target.name}.unfinished")
 
     def is_finished():
-        if args.overwrite and not args.resume or args.resume and epochs.read_history(unfinished):
+        if args.overwrite and not args.resume:
             return False
         try:
-            return plans.finished(plan.settings, target)
+            goes_on = args.resume and epochs.read_history(unfinished)
+            return not goes_on and plans.finished(plan.settings, target)
         except (CallError, DataError):
             if not args.overwrite:
                 raise
             return False
 
     if is_finished():
-        print(f"{target} is finished already, with these very settings; --overwrite trains it anew")
+        how = "--overwrite without --resume" if args.overwrite else "--overwrite"
+        print(f"{target} is finished already, with these very settings; {how} trains it anew")
         return target
     _ = plan.test  # read now: a picture to be mended would make these other data after the training
     pictures = {subset: plan.load(subset) for subset in ("train", "validation")}

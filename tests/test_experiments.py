@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -291,7 +292,22 @@ def test_a_stopped_training_of_another_command_can_be_started_anew(write, tmp_pa
     with pytest.raises(DataError, match="other settings .*--overwrite"):
         run(monkeypatch, path, images, tmp_path)
     assert run(monkeypatch, path, images, tmp_path, "--overwrite") is None
-    assert [command[-1] for command in commands] == ["--resume", "--overwrite"]
+    assert commands[0][-1] == "--resume" and commands[1][-2:] == ["--resume", "--overwrite"]
+    assert len(commands) == 2
+
+
+def test_a_stopped_training_that_is_damaged_can_be_started_anew(write, tmp_path, monkeypatch, commands, images):
+    path = write(f'title = "t"\n{SHORT}{SYSTEM}')
+    run(monkeypatch, path, images, tmp_path)
+    folder = tmp_path / "experiments/mine/given/time/time_model/mel"
+    unfinished = folder / ".seed0.unfinished"
+    unfinished.mkdir()
+    (unfinished / "history.csv").write_text("epoch,loss,val_accuracy,val_loss\nx,1,1,1\n")
+    shutil.rmtree(folder / "seed0")
+    with pytest.raises(DataError, match="is damaged"):
+        run(monkeypatch, path, images, tmp_path)
+    assert run(monkeypatch, path, images, tmp_path, "--overwrite") is None
+    assert (folder / "seed0" / "run.json").is_file()
 
 
 def test_a_run_is_not_that_of_another_feature_whatever_the_folders_around_it_are_called(write, tmp_path):

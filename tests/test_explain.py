@@ -217,8 +217,11 @@ def test_the_dots_of_a_timeline_are_at_the_likeliest_of_many_genres(tmp_path, fi
     p[2, 2:] = 0.34  # likelier at their peak than what is likeliest elsewhere, and never the likeliest
     p[2, 1] = 0.36
     p[12] = np.nan
-    song_plots.timeline(p, 5.0, list("abcdefghijkl"), np.zeros((4, 9), np.uint8), 65.0, "x " * 99, tmp_path / "a.png")
+    found = runs.Timeline(p, 63.0)
+    heard = np.zeros((4, 9), np.uint8), 63.0
+    song_plots.timeline(found, 5.0, list("abcdefghijkl"), *heard, "x " * 99, tmp_path / "a.png")
     above = figures[0].axes[0]
+    assert above.get_xlim() == (0, 63)
     rows = [label.get_text() for label in above.get_yticklabels()]
     dots = above.lines[0].get_xydata()
     assert len(rows) == song_plots.MOST_ROWS and len(dots) == 12

@@ -2,8 +2,9 @@
 
 import itertools
 import os
+import warnings
 
-from genre import evaluation, multi_label, plots
+from genre import comparison_plots, evaluation, multi_label, plots
 
 import numpy as np
 import pytest
@@ -18,7 +19,10 @@ def test_letters_of_other_scripts_are_drawn_by_a_font_that_has_them_or_said_to_b
         monkeypatch.setattr(plots, "MORE_FONTS", (*fonts, "Noto"))
         for function in (plots._fonts, plots._say_what_is_missing):
             function.cache_clear()
-        for _ in range(2):
+        run = comparison_plots.Compared(1, lacking, 0.5, (0.4, 0.6), 10, 10.0, [], [])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            comparison_plots.costs([run], run, "accuracy", "title", tmp_path / "costs.png")
             plots.class_counts({lacking: (3, 2), "b": (1, 1)}, "title", tmp_path / f"{note}.png")
         assert capsys.readouterr().out.count("boxes for letters") == note
     plots._fonts.cache_clear()

@@ -104,6 +104,8 @@ def test_a_timeline_reaches_the_end_whatever_the_step(tmp_path, trained_run):
     *_, last = run.pieces(tmp_path / "song.wav", to_end=True)
     assert (last.start, last.seconds) == (pytest.approx(1.4), 1)
     np.testing.assert_allclose(last.samples[SR], song[-SR:], atol=1e-4)
+    soundfile.write(tmp_path / "even.wav", song[: 2 * SR], SR)
+    assert [(p.start, p.seconds) for p in run.pieces(tmp_path / "even.wav", 0.96, to_end=True)][-1] == (1, 1)
     of_last = run.predict([x[None] for x in run.render(last)])[0]
     for step, steps, end in ((1, 3, 2.4), (0.8, 3, 2.4), (0.7, 4, 2.4), (0.3, 8, 2.4), (2.38, 1, 2.38)):
         found = run.timeline(tmp_path / "song.wav", step)

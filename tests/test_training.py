@@ -238,7 +238,7 @@ def test_a_stopped_replacement_of_several_runs_goes_on(tmp_path, monkeypatch, ca
 def test_a_damaged_state_is_one_line(killed_after_2_epochs):
     state = killed_after_2_epochs / "models" / "time_model" / ".mel.unfinished" / epochs.STATE.format(2)
     state.write_bytes(state.read_bytes()[:100])
-    with pytest.raises(DataError, match="is damaged.*--overwrite starts the training anew"):
+    with pytest.raises(DataError, match="is damaged.*--overwrite without --resume starts the training anew"):
         train(killed_after_2_epochs, "--epochs=5", "--resume")
 
 
