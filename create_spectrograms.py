@@ -17,6 +17,7 @@ from pathlib import Path
 from genre import datasets, features, files, images, index, skipped, splits, variants, workers
 from genre.command_line import (
     BAD_DATA,
+    ONE_BY_ONE,
     CallError,
     DataError,
     Parser,
@@ -298,4 +299,4 @@ def _report_copies(rows):
 
 
 if __name__ == "__main__":
-    run(main, stopped="what was finished is kept: call again, without --overwrite, to go on")
+    run(main, stopped=ONE_BY_ONE)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from genre import datasets, dumps, files, index, skipped, statistics, workers
-from genre.command_line import BAD_DATA, CallError, DataError, Parser, run
+from genre.command_line import BAD_DATA, ONE_BY_ONE, CallError, DataError, Parser, run
 from genre.datasets import fma
 
 import numpy as np
@@ -130,4 +130,4 @@ def _save(target, found):
 
 
 if __name__ == "__main__":
-    run(main, stopped="what was finished is kept: call again, without --overwrite, to go on")
+    run(main, stopped=ONE_BY_ONE)

@@ -113,6 +113,7 @@ def first_line(error):
 
 
 AT_ITS_END = "it writes at its end: nothing is kept, call again"
+ONE_BY_ONE = "what was finished is kept: call again, without --overwrite, to go on"
 
 
 def run(main, stopped="what was finished is kept: call again to go on"):

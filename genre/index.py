@@ -12,6 +12,7 @@ from genre.recipe import Recipe
 
 INDEX, RECIPE, DATASET = "index.csv", "recipe.json", "dataset.json"
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+FORMATS = ", ".join(sorted(PICTURES))  # in words
 SUBSETS = ("train", "validation", "test")
 
 
@@ -116,8 +117,12 @@ def _rows_of_class_folders(folder, subset):
         Row(f"{subset}/{label}/{name}", f"{label}/{Path(name).stem}", (label,), subset=subset)
         for label in class_names(folder / subset)
         for name in sorted(os.listdir(folder / subset / label))
-        if name.lower().endswith(PICTURES) and not name.startswith(".")
+        if _is_picture(name) and not name.startswith(".")
     ]
+
+
+def _is_picture(name):
+    return name.lower().endswith(PICTURES)
 
 
 def left_out(folder):
@@ -128,7 +133,7 @@ def left_out(folder):
     for subset in SUBSETS:
         found += [path for path in Path(folder, subset).glob("[!.]*") if not path.is_dir()]
         inside = Path(folder, subset).glob("[!.]*/[!.]*")
-        found += [path for path in inside if path.is_dir() or not path.name.lower().endswith(PICTURES)]
+        found += [path for path in inside if path.is_dir() or not _is_picture(path.name)]
     return sorted(found)
 
 

@@ -110,8 +110,7 @@ def first_shape(folder):
         DataError: there is none, or it is damaged.
     """
     if not (rows := index.subset_rows(folder, "train")):
-        formats = ", ".join(sorted(index.PICTURES))
-        raise DataError(f"{folder / 'train'} has no pictures ({formats}) in its genre folders; put some there")
+        raise DataError(f"{folder / 'train'} has no pictures ({index.FORMATS}) in its genre folders; put some there")
     return images.read(folder / rows[0].file).shape
 
 

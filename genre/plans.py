@@ -381,10 +381,9 @@ def warn_of_left_out(plan):
     """One line on what stands among pictures that somebody sorted into folders, and is none."""
     for folder in plan.folders.values():
         if found := index.left_out(folder):
-            formats = ", ".join(sorted(index.PICTURES))
             print(
-                f"left out: {len(found)} files and folders in {folder} that are no pictures ({formats}) right in a "
-                f"class folder, such as {found[0]}"
+                f"left out: {len(found)} files and folders in {folder} that are no pictures ({index.FORMATS}) right in "
+                f"a class folder, such as {found[0]}"
             )
 
 

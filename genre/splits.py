@@ -267,7 +267,7 @@ def straddling(rows, subset_of, near=()):
         {"artist": pairs of tracks, sorted, "identical audio": ..., "nearly identical audio": ...}
     """
     direct = [pair for pair in near if subset_of.keys() >= set(pair)]
-    others = _connected(pair for pair in near if not subset_of.keys() >= set(pair))  # through tracks that are not split
+    others = _connected(set(near).difference(direct))  # through tracks that are not split
     alike = {track: min(group) for group in others for track in group}
     first, found = {}, {"artist": set(), "identical audio": set(), "nearly identical audio": set()}
     for row in sorted(rows, key=lambda row: row.track):
